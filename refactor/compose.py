@@ -1,0 +1,244 @@
+"""The fixpoint: one transform at a time on a fresh parse, every change verified before it is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from refactor.facts.pragmas import is_skipped
+from refactor.model import Change, Notice, Refusal, Safety, Transform
+from refactor.snapshot import Snapshot
+from refactor.source import Edit, Overlap, Span, apply
+from refactor.syntax import ParseError
+from refactor.verify import verify
+
+MAX_ROUNDS = 10
+MAX_PASSES = 50
+MAX_GROWTH = 65536
+
+Decide = Callable[[Transform, Change, Snapshot], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change that was kept, and the state that it was made on."""
+
+    transform: Transform
+    change: Change
+    before: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A change that the verifier did not let through: a bug of its transform."""
+
+    transform: Transform
+    change: Change
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Which step wrote a range of the final text."""
+
+    span: Span
+    step: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The final state and how it came about.
+
+    `pending` counts what the final text could still get at lower levels, by level.
+    """
+
+    snapshot: Snapshot
+    steps: tuple[Step, ...]
+    marks: tuple[Mark, ...]
+    refusals: tuple[tuple[Transform, Refusal], ...]
+    notices: tuple[tuple[Transform, Notice], ...]
+    drops: tuple[Drop, ...]
+    pending: Mapping[Safety, int]
+    error: str = ""
+
+
+@dataclass
+class _Run:
+    current: Snapshot
+    level: Safety
+    decide: Decide | None
+    options: Mapping[str, Any]
+    steps: list[Step] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    drops: list[Drop] = field(default_factory=list)
+    findings: dict[str, tuple[Snapshot, list[Any]]] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    declined: set[tuple[str, str]] = field(default_factory=set)
+
+
+class Unstable(RuntimeError):
+    """The transforms do not come to rest; the message names those that still fire."""
+
+
+def refactor(
+    snapshot: Snapshot,
+    transforms: Sequence[Transform],
+    level: Safety = Safety.SAFE,
+    decide: Decide | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Apply transforms until none changes anything; the last, quiet round shows that it is final."""
+    run = _Run(snapshot, level, decide, options or {})
+    run.seen.add(snapshot.text)
+    for _ in range(MAX_ROUNDS):
+        text = run.current.text
+        fired = [transform.id for transform in transforms if _exhaust(run, transform)]
+        if run.current.text == text:
+            return _outcome(run, transforms)
+        if len(run.current.text) > 2 * len(snapshot.text) + MAX_GROWTH:
+            raise Unstable(f"the text keeps growing: {', '.join(fired)}")
+    raise Unstable(f"no rest after {MAX_ROUNDS} rounds: {', '.join(fired)}")
+
+
+def _outcome(run: _Run, transforms: Sequence[Transform]) -> Outcome:
+    pending: Counter[Safety] = Counter()
+    refusals: list[tuple[Transform, Refusal]] = []
+    notices: list[tuple[Transform, Notice]] = []
+    for transform in transforms:
+        for finding in run.findings[transform.id][1]:
+            if isinstance(finding, Change):
+                if finding.effective_level < run.level:
+                    pending[finding.effective_level] += 1
+            elif isinstance(finding, Refusal):
+                refusals.append((transform, finding))
+            else:
+                notices.append((transform, finding))
+    return Outcome(
+        run.current, tuple(run.steps), tuple(run.marks), tuple(refusals), tuple(notices),
+        tuple(run.drops), pending,
+    )  # fmt: skip
+
+
+def _exhaust(run: _Run, transform: Transform) -> bool:
+    """Apply one transform until it has nothing more to do; return whether it did anything."""
+    fired = False
+    for _ in range(MAX_PASSES):
+        changes = [c for c in _proposals(run, transform) if _wanted(run, transform, c)]
+        if not changes or not _apply(run, transform, _disjoint(changes)):
+            return fired
+        fired = True
+        if run.current.text in run.seen:
+            raise Unstable(f"{transform.id} goes back to a text that was there before")
+        run.seen.add(run.current.text)
+    raise Unstable(f"{transform.id} does not come to rest")
+
+
+def _proposals(run: _Run, transform: Transform) -> list[Change]:
+    """Return the changes proposed for the present text; what is proposed for one text is kept."""
+    known = run.findings.get(transform.id)
+    if known is None or known[0] is not run.current:
+        found: list[Any] = []
+        lowered = run.current.fact(_lowered)
+        if any(word in lowered for word in transform.triggers):
+            for finding in transform.propose(run.current, run.options.get(transform.id)):
+                spans = _spans(finding)
+                if not is_skipped(run.current, spans, transform.answers | {transform.id}):
+                    found.append(finding)
+        known = run.findings[transform.id] = (run.current, found)
+    return [finding for finding in known[1] if isinstance(finding, Change)]
+
+
+def _lowered(snapshot: Snapshot) -> str:
+    return snapshot.text.lower()
+
+
+def _spans(finding: Change | Refusal | Notice) -> list[Span]:
+    if isinstance(finding, Change):
+        return [edit.span for edit in finding.edits]
+    return [Span(finding.offset, finding.offset)]
+
+
+def _wanted(run: _Run, transform: Transform, change: Change) -> bool:
+    if change.effective_level < run.level:
+        return False
+    if any(d.change == change and d.transform.id == transform.id for d in run.drops):
+        return False
+    if run.decide is None:
+        return True
+    key = (transform.id, change.reason + repr(change.edits))
+    if key in run.declined:
+        return False
+    if run.decide(transform, change, run.current):
+        return True
+    run.declined.add(key)
+    return False
+
+
+def _disjoint(changes: list[Change]) -> list[Change]:
+    """Return the changes that do not touch an earlier one; the others come again on the next parse."""
+    taken: list[Span] = []
+    chosen: list[Change] = []
+    for change in changes:
+        spans = [edit.span for edit in change.edits]
+        if not any(span.meets(other) for span in spans for other in taken[-200:]):
+            chosen.append(change)
+            taken += spans
+    return chosen
+
+
+def _apply(run: _Run, transform: Transform, changes: list[Change]) -> bool:
+    """Apply changes together; if that does not verify, halve until the wrong ones are found."""
+    after, reason = _attempt(run.current, changes)
+    if after is not None:
+        _keep(run, transform, changes, after)
+        return True
+    if len(changes) == 1:
+        run.drops.append(Drop(transform, changes[0], reason))
+        return False
+    half = len(changes) // 2
+    # The second half's offsets are only good on the present text: it comes again if this one fits.
+    return _apply(run, transform, changes[:half]) or _apply(run, transform, changes[half:])
+
+
+def _attempt(current: Snapshot, changes: list[Change]) -> tuple[Snapshot | None, str]:
+    edits = [edit for change in changes for edit in change.edits]
+    try:
+        text = apply(current.text, edits)
+        after = current.with_text(text)
+    except (Overlap, ParseError) as error:
+        return None, str(error)
+    if text == current.text:
+        return None, "the change changes nothing"
+    claims = [claim for change in changes for claim in change.claims]
+    assumes = [sentence for change in changes for sentence in change.assumes]
+    reason = verify(current.evidence, after.evidence, claims, assumes)
+    return (None, reason) if reason else (after, "")
+
+
+def _keep(run: _Run, transform: Transform, changes: list[Change], after: Snapshot) -> None:
+    edits = sorted((e for c in changes for e in c.edits), key=lambda e: e.span)
+    run.marks = [Mark(_moved(mark.span, edits), mark.step) for mark in run.marks]
+    for change in changes:
+        step = len(run.steps)
+        run.steps.append(Step(transform, change, run.current))
+        for edit in change.edits:
+            start = _shift(edit.span.start, edits, before=True)
+            run.marks.append(Mark(Span(start, start + len(edit.text)), step))
+    run.current = after
+
+
+def _moved(span: Span, edits: list[Edit]) -> Span:
+    return Span(_shift(span.start, edits, False), _shift(span.end, edits, False))
+
+
+def _shift(offset: int, edits: list[Edit], before: bool) -> int:
+    """Return where an offset is after edits; `before`: do not count insertions at the offset."""
+    moved = offset
+    for edit in edits:
+        if edit.span.end < offset or (edit.span.end == offset and not before):
+            moved += len(edit.text) - (edit.span.end - edit.span.start)
+        elif edit.span.start < offset:
+            moved += edit.span.start - offset
+    return moved

@@ -1,0 +1,140 @@
+"""Configuration: `[tool.dockerfile-refactor]` in pyproject.toml, or `.dockerfile-refactor.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatch
+from functools import lru_cache
+from pathlib import Path, PurePath
+from typing import Any
+
+from refactor.model import Safety
+
+FILE = ".dockerfile-refactor.toml"
+TABLE = "dockerfile-refactor"
+ENGINES = ("buildkit", "buildah", "kaniko", "classic")
+_KEYS = ("select", "ignore", "level", "engine", "images", "options", "overrides", "fleet")
+_OVERRIDE_KEYS = ("paths", "select", "ignore", "level", "engine", "options")
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message names the file and what it may hold."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to do with one file.
+
+    `images` maps names of a company's registry to the public images that they mirror.
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    level: Safety = Safety.SAFE
+    engine: str = "buildkit"
+    images: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    overrides: tuple[Mapping[str, Any], ...] = ()
+    root: Path | None = None
+
+    def for_path(self, path: Path) -> Config:
+        """Return the configuration with the overrides whose patterns match."""
+        result = self
+        for override in self.overrides:
+            name = path.resolve()
+            relative = str(name.relative_to(self.root)) if self.root in name.parents else str(name)
+            if any(_matches(relative, pattern) for pattern in override["paths"]):
+                result = replace(result, **{k: v for k, v in override.items() if k != "paths"})
+        return result
+
+
+def _matches(path: str, pattern: str) -> bool:
+    pure = PurePath(path)
+    return fnmatch(path, pattern) or pure.match(pattern)
+
+
+@lru_cache(maxsize=1024)
+def _nearest(folder: Path) -> Path | None:
+    for parent in (folder, *folder.parents):
+        if (own := parent / FILE).is_file():
+            return own
+        if (project := parent / "pyproject.toml").is_file() and _table(project) is not None:
+            return project
+        if (parent / ".git").exists():
+            return None
+    return None
+
+
+@lru_cache(maxsize=256)
+def _table(path: Path) -> dict[str, Any] | None:
+    import tomllib
+
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if path.name != "pyproject.toml":
+        return data
+    found = data.get("tool", {}).get(TABLE)
+    return found if isinstance(found, dict) else None
+
+
+def load(path: Path) -> Config:
+    """Return the configuration of a file: that of the nearest folder upwards, inside its repository."""
+    found = _nearest(path.resolve().parent)
+    return read(found) if found else Config()
+
+
+@lru_cache(maxsize=256)
+def read(path: Path) -> Config:
+    """Return what a configuration file says."""
+    table = _table(path)
+    if table is None:
+        raise ConfigError(f"{path}: no table [tool.{TABLE}]")
+    return parse(table, path)
+
+
+def parse(table: Mapping[str, Any], path: Path) -> Config:
+    """Check a table; unknown keys are errors that name the known ones."""
+    values = _checked(table, _KEYS, path)
+    values.pop("fleet", None)
+    overrides = tuple(
+        _checked(item, _OVERRIDE_KEYS, path) for item in values.pop("overrides", ())
+    )
+    for item in overrides:
+        if "paths" not in item:
+            raise ConfigError(f"{path}: an override needs `paths`")
+    known = {f.name for f in fields(Config)}
+    return Config(**{k: v for k, v in values.items() if k in known}, overrides=overrides,
+                  root=path.resolve().parent)  # fmt: skip
+
+
+def _checked(table: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in keys:
+            raise ConfigError(f"{path}: unknown key {key!r}; there are: {', '.join(keys)}")
+        values[key] = _value(key, value, path)
+    return values
+
+
+def _value(key: str, value: Any, path: Path) -> Any:
+    if key == "level":
+        return level(value, str(path))
+    if key == "engine" and value not in ENGINES:
+        raise ConfigError(f"{path}: engine is one of {', '.join(ENGINES)}, not {value!r}")
+    if key in ("select", "ignore", "paths"):
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise ConfigError(f"{path}: {key} is a list of strings")
+        return tuple(value)
+    if key in ("images", "options") and not isinstance(value, dict):
+        raise ConfigError(f"{path}: {key} is a table")
+    return value
+
+
+def level(name: object, where: str) -> Safety:
+    """Return the level of that name."""
+    if isinstance(name, str) and name.upper() in Safety.__members__:
+        return Safety[name.upper()]
+    raise ConfigError(f"{where}: level is one of safe, suggested, risky, not {name!r}")

@@ -1,0 +1,191 @@
+"""Paths -> the Dockerfiles below them; what is passed over is counted by reason."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+_NAME = re.compile(r"(?:.+\.)?(?:docker|container)file(?:[.-].+)?\Z", re.IGNORECASE)
+_COMPOSE = re.compile(r"(?:docker-)?compose[\w.-]*\.ya?ml\Z|docker-bake[\w.-]*\.(?:hcl|json)\Z")
+_TEMPLATE_SUFFIXES = frozenset(
+    ".j2 .jinja .jinja2 .tmpl .tpl .template .erb .in .mustache .hbs .ejs .m4 .gotmpl".split()
+)
+_OTHER_SUFFIXES = frozenset(".dockerignore .md .txt .rst .html .sh .py .patch .orig .bak .rej".split())
+_VENDORED = frozenset(
+    "vendor vendored third_party third-party node_modules .git .hg .svn .venv venv site-packages "
+    "bower_components .tox .terraform".split()
+)
+_TEMPLATE = re.compile(rb"(?m)^[ \t]*(?:\{\{|\{%|<%)|^[ \t]*FROM[^\n]*(?:\{\{|\{%|<%)", re.IGNORECASE)
+_GENERATED = re.compile(
+    rb"(?i)^#.*(?:do not edit|generated (?:by|via|from|with|automatically)|auto-?generated|@generated)",
+    re.MULTILINE,
+)
+_BAKE_DOCKERFILE = re.compile(r'^\s*"?dockerfile"?\s*[=:]\s*"([^"]+)"', re.MULTILINE)
+_HEAD = 4096
+_MAX_YAML = 256 * 1024
+
+
+@dataclass
+class Found:
+    """The files, in order, and how many were passed over by reason."""
+
+    files: list[Path] = field(default_factory=list)
+    passed_over: Counter[str] = field(default_factory=Counter)
+    missing: list[Path] = field(default_factory=list)
+
+
+def discover(paths: Iterable[Path]) -> Found:
+    """Return the Dockerfiles: a file as given, a folder searched."""
+    found = Found()
+    seen: set[str] = set()
+    for path in paths:
+        if path.is_dir():
+            for file in _walk(path, found.passed_over):
+                _add(file, found, seen, searched=True)
+        elif path.exists() or path.is_symlink():
+            _add(path, found, seen, searched=False)
+        else:
+            found.missing.append(path)
+    return found
+
+
+def _add(file: Path, found: Found, seen: set[str], searched: bool) -> None:
+    key = os.path.abspath(file)
+    if key in seen:
+        return
+    seen.add(key)
+    reason = _passed_over(file) if searched else ""
+    if reason:
+        found.passed_over[reason] += 1
+    else:
+        found.files.append(file)
+
+
+def _passed_over(file: Path) -> str:
+    if file.is_symlink():
+        return "symbolic link"
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError:
+        return ""
+    if _TEMPLATE.search(head):
+        return "template"
+    return "generated" if _GENERATED.search(head) else ""
+
+
+def _walk(root: Path, passed_over: Counter[str]) -> Iterator[Path]:
+    rules = _Ignored(root)
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        rules.enter(here, names)
+        kept = []
+        for name in sorted(folders):
+            if name in _VENDORED:
+                passed_over["vendored folder"] += name != ".git"
+            elif not rules.matches(here / name, is_dir=True):
+                kept.append(name)
+        folders[:] = kept
+        for name in sorted(names):
+            if _is_dockerfile(name, passed_over) and not rules.matches(here / name, is_dir=False):
+                yield here / name
+            elif _COMPOSE.match(name):
+                yield from (f for f in _named_by(here / name) if _below(f, root))
+
+
+def _below(file: Path, root: Path) -> bool:
+    try:
+        return file.is_file() and root.resolve() in file.resolve().parents
+    except (OSError, RuntimeError):
+        return False
+
+
+def _is_dockerfile(name: str, passed_over: Counter[str]) -> bool:
+    if not _NAME.match(name):
+        return False
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix in _TEMPLATE_SUFFIXES:
+        passed_over["template"] += 1
+        return False
+    return suffix not in _OTHER_SUFFIXES
+
+
+def _named_by(file: Path) -> Iterator[Path]:
+    """Yield the Dockerfiles that a compose or bake file names."""
+    try:
+        if file.stat().st_size > _MAX_YAML:
+            return
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    if file.suffix in (".hcl", ".json"):
+        for match in _BAKE_DOCKERFILE.finditer(text):
+            yield _join(file.parent, match[1])
+    elif "dockerfile" in text:
+        yield from _named_by_compose(file.parent, text)
+
+
+def _named_by_compose(folder: Path, text: str) -> Iterator[Path]:
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        data = YAML(typ="safe").load(text)
+        services = data.get("services") or {}
+        builds = [service.get("build") for service in services.values()]
+    except (YAMLError, AttributeError, ValueError, RecursionError):
+        return
+    for build in builds:
+        if isinstance(build, dict) and isinstance(name := build.get("dockerfile"), str):
+            yield _join(folder / str(build.get("context") or "."), name)
+
+
+def _join(folder: Path, name: str) -> Path:
+    return Path(os.path.normpath(folder / name))
+
+
+class _Ignored:
+    """The .gitignore rules that hold below a folder, those of its repository's root included."""
+
+    def __init__(self, root: Path) -> None:
+        self.specs: list[tuple[Path, GitIgnoreSpec]] = []
+        root = root.resolve()
+        above = [root, *root.parents]
+        top = next((i for i, folder in enumerate(above) if (folder / ".git").exists()), 0)
+        for folder in reversed(above[1 : top + 1]):
+            self.read(folder)
+
+    def enter(self, folder: Path, names: list[str]) -> None:
+        """Read the rules of a folder."""
+        if ".gitignore" in names:
+            self.read(folder.resolve())
+
+    def read(self, folder: Path) -> None:
+        """Read one file of rules, if there is one."""
+        try:
+            text = (folder / ".gitignore").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return
+        from pathspec import GitIgnoreSpec
+
+        self.specs.append((folder, GitIgnoreSpec.from_lines(text.splitlines())))
+
+    def matches(self, path: Path, is_dir: bool) -> bool:
+        """Whether git would ignore a path; the deepest file that has a say decides."""
+        if not self.specs:
+            return False
+        full = path.parent.resolve() / path.name
+        for folder, spec in reversed(self.specs):
+            if folder in full.parents:
+                name = full.relative_to(folder).as_posix() + ("/" if is_dir else "")
+                verdict = spec.check_file(name).include
+                if verdict is not None:
+                    return verdict
+        return False

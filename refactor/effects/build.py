@@ -1,0 +1,228 @@
+"""Instructions -> an abstract build."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from refactor.effects.events import Build, Copy, Event, Exec, Pairs, Setting, Stage, Verbatim
+from refactor.effects.lowering import lower
+from refactor.facts import stages as graph_facts
+from refactor.facts.stages import Graph, ShellInForce
+from refactor.syntax import Dockerfile, Instruction
+from refactor.words import Value, expand, pairs, parse_words
+
+_ROOT = (Value("/"),)
+
+
+def build(dockerfile: Dockerfile, graph: Graph) -> Build:
+    """Return what a Dockerfile builds, stage by stage."""
+    arguments: dict[str, Value] = {}
+    for ins in graph.globals:
+        if ins.keyword == "ARG":
+            arguments |= _arguments(ins, arguments, dockerfile.escape)
+    states: list[_State] = []
+    for stage in graph.stages:
+        parent = states[stage.parent] if stage.parent is not None else None
+        shell = graph_facts.default_shell(stage.image, parent.shell if parent else None)
+        state = _State(dockerfile, graph, stage.index, shell, arguments, parent)
+        for ins in stage.instructions[1:]:
+            state.take(ins)
+        states.append(state)
+    return Build(
+        tuple(sorted(arguments.items())),
+        tuple(s.stage(graph.stages[s.index]) for s in states),
+        tuple(sorted(dockerfile.directives.items())),
+    )
+
+
+def _arguments(ins: Instruction, known: dict[str, Value], escape: str) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for word in parse_words(ins.args, escape):
+        name, equals, default = word.partition("=")
+        value = expand(default, known | found, escape)
+        # A build argument can be given on the command line: its value is never known.
+        found[name] = Value(value.text, f"ARG {name}{equals}{value.text}{value.raw}")
+    return found
+
+
+class _State:
+    """The configuration of a stage while its instructions are read."""
+
+    def __init__(
+        self, dockerfile: Dockerfile, graph: Graph, index: int, shell: ShellInForce,
+        arguments: dict[str, Value], parent: _State | None,
+    ) -> None:  # fmt: skip
+        self.dockerfile = dockerfile
+        self.escape = dockerfile.escape
+        self.graph = graph
+        self.index = index
+        self.shell = shell
+        self.globals = arguments
+        self.env: dict[str, Value] = dict(parent.env) if parent else {}
+        self.args: dict[str, Value] = dict(parent.args) if parent else {}
+        self.config: dict[str, object] = dict(parent.config) if parent else {}
+        self.labels: dict[Value, Value] = dict(parent.labels) if parent else {}
+        self.ports: frozenset[str] = parent.ports if parent else frozenset()
+        self.volumes: frozenset[str] = parent.volumes if parent else frozenset()
+        self.user: Value = parent.user if parent else Value("", "the base image's user")
+        self.workdir: tuple[Value, ...] = parent.workdir if parent else (Value("", "base"),)
+        self.onbuild: tuple[Event, ...] = ()
+        self.events: list[Event] = []
+        self.runs: list[int] = []
+        self.layers = 0
+        self._setting: Setting | None = None
+
+    def stage(self, found: graph_facts.Stage) -> Stage:
+        """Return what the stage ends up with."""
+        config = self.config | {
+            "env": _sorted(self.env), "labels": frozenset(self.labels.items()),
+            "ports": self.ports, "volumes": self.volumes, "user": self.user,
+            "workdir": self.workdir, "shell": self.shell.command, "onbuild": self.onbuild,
+        }  # fmt: skip
+        base: int | Value = found.parent if found.parent is not None else found.base
+        return Stage(
+            found.name, base, found.start.flag("platform"), tuple(self.events), tuple(self.runs),
+            tuple(sorted(config.items())), self.layers,
+        )  # fmt: skip
+
+    def setting(self, flags: tuple[tuple[str, str | None], ...] = ()) -> Setting:
+        """Return what an instruction runs under now."""
+        if self._setting is None:
+            self._setting = Setting(
+                _sorted(self.env), _sorted(self.args), self.user, self.workdir, self.shell.command
+            )
+        return replace(self._setting, flags=flags) if flags else self._setting
+
+    def known(self) -> dict[str, Value]:
+        """Return the variables that Docker expands here: ENV wins over ARG."""
+        return self.args | self.env
+
+    def value(self, word: str) -> Value:
+        """Return a word's value here."""
+        return expand(word, self.known(), self.escape)
+
+    def take(self, ins: Instruction) -> None:
+        """Let one instruction take effect."""
+        if ins.keyword == "ONBUILD":
+            if ins.trigger:
+                self.onbuild += self._triggered(ins.trigger)
+            return
+        handler = getattr(self, f"_{ins.keyword.lower()}", None)
+        if handler is None:
+            self.events.append(Verbatim(f"{ins.keyword} {ins.args}", self.setting()))
+            return
+        handler(ins)
+        if ins.keyword not in ("RUN", "COPY", "ADD"):
+            self._setting = None
+
+    def _triggered(self, ins: Instruction) -> tuple[Event, ...]:
+        """Return what a trigger will do in a child, under a setting that is not known here."""
+        inner = _State(self.dockerfile, self.graph, self.index, self.shell, {}, None)
+        inner.take(ins)
+        if inner.events:
+            return tuple(inner.events)
+        values = sorted(inner.env.items()) or sorted(inner.labels.items(), key=repr)
+        return (Verbatim(f"{ins.keyword} {values or ins.args}", self.setting()),)
+
+    def _run(self, ins: Instruction) -> None:
+        flags = tuple(sorted((f.name, f.value) for f in ins.flags))
+        setting = self.setting(flags)
+        self.layers += 1
+        text = self.dockerfile.text
+        if ins.json is not None:
+            events: tuple[Event, ...] = (
+                Exec(ins.json, (), (), replace(setting, shell=()), (), True),
+            )
+        elif ins.heredocs or self.shell.dialect is None:
+            bodies = [text[h.body.start : h.body.end] for h in ins.heredocs]
+            events = (Verbatim("\n".join((ins.args, *bodies)), setting),)
+        else:
+            events = lower(ins.args, self.shell.dialect, setting)
+        self.events += events
+        self.runs.append(len(self.events))
+
+    def _copy(self, ins: Instruction) -> None:
+        self.layers += 1
+        words = list(ins.json) if ins.json is not None else parse_words(ins.args, self.escape)
+        values = [Value(w) if "$" not in w and ins.json else self.value(w) for w in words]
+        source = ins.flag("from")
+        origin: int | str | None = None
+        if source is not None:
+            name = self.value(source).text
+            stage = self.graph.resolve(name, self.index)
+            origin = name if stage is None else stage
+        text = self.dockerfile.text
+        self.events.append(
+            Copy(
+                ins.keyword, tuple(values[:-1]), values[-1] if values else Value(""), origin,
+                tuple(sorted((f.name, f.value) for f in ins.flags if f.name != "from")),
+                tuple(text[h.body.start : h.body.end] for h in ins.heredocs), self.workdir,
+                self.user,
+            )
+        )  # fmt: skip
+
+    _add = _copy
+
+    def _env(self, ins: Instruction) -> None:
+        known = self.known()
+        for key, value in pairs(ins, self.escape):
+            name = expand(key, known, self.escape).text
+            self.env[name] = expand(value, known, self.escape)
+
+    def _arg(self, ins: Instruction) -> None:
+        for name, value in _arguments(ins, self.known(), self.escape).items():
+            default = self.globals.get(name)
+            inherits = default is not None and value.raw == f"ARG {name}"
+            self.args[name] = default if inherits and default is not None else value
+
+    def _label(self, ins: Instruction) -> None:
+        for key, value in pairs(ins, self.escape):
+            self.labels[self.value(key)] = self.value(value)
+
+    def _maintainer(self, ins: Instruction) -> None:
+        self.config["maintainer"] = ins.args
+
+    def _user(self, ins: Instruction) -> None:
+        self.user = self.value(ins.args)
+
+    def _workdir(self, ins: Instruction) -> None:
+        self.layers += 1
+        path = self.value(ins.args)
+        absolute = path.text.startswith("/") and not path.raw
+        self.workdir = (path,) if absolute else (*self.workdir, path)
+
+    def _expose(self, ins: Instruction) -> None:
+        self.ports |= {self.value(w).text for w in ins.args.split()}
+
+    def _volume(self, ins: Instruction) -> None:
+        words = ins.json if ins.json is not None else tuple(ins.args.split())
+        self.volumes |= {self.value(w).text for w in words}
+
+    def _shell(self, ins: Instruction) -> None:
+        self.shell = graph_facts.set_shell(ins)
+
+    def _entrypoint(self, ins: Instruction) -> None:
+        self.config["entrypoint"] = self._argv(ins)
+        if self.config.get("cmd stage") != self.index:
+            self.config.pop("cmd", None)  # an ENTRYPOINT resets the CMD of the base
+
+    def _cmd(self, ins: Instruction) -> None:
+        self.config["cmd"] = self._argv(ins)
+        self.config["cmd stage"] = self.index
+
+    def _healthcheck(self, ins: Instruction) -> None:
+        flags = tuple(sorted((f.name, f.value) for f in ins.flags))
+        self.config["healthcheck"] = (self._argv(ins), flags)
+
+    def _stopsignal(self, ins: Instruction) -> None:
+        self.config["stopsignal"] = self.value(ins.args)
+
+    def _argv(self, ins: Instruction) -> tuple[object, ...]:
+        if ins.json is not None:
+            kind = ins.args.partition(" ")[0] if ins.keyword == "HEALTHCHECK" else "json"
+            return (kind, ins.json)
+        return ("shell", ins.args, self.shell.command)
+
+
+def _sorted(variables: dict[str, Value]) -> Pairs:
+    return tuple(sorted(variables.items(), key=lambda item: item[0]))

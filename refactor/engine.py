@@ -1,0 +1,212 @@
+"""Bytes -> a result; the one place that catches exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePath
+
+from refactor.compose import Decide, Outcome, Unstable, refactor
+from refactor.config import Config
+from refactor.model import Safety, Transform
+from refactor.patch import unified
+from refactor.registry import Unusable, ordered, select
+from refactor.second_reader import disagreement
+from refactor.snapshot import Context, Snapshot
+from refactor.source import Span, Unreadable, decode, encode
+from refactor.syntax import KEYWORDS, Dockerfile, ParseError, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is said about a place: a change that was made, a refusal, a notice or a dropped change."""
+
+    kind: str
+    transform: str
+    line: int
+    reason: str
+    level: str = ""
+    code: str = ""
+    unlock: str = ""
+    assumes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one file. Plain data, so that it can cross processes."""
+
+    path: str
+    remarks: tuple[Remark, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unchanged(Result):
+    """Nothing to do at this level."""
+
+    pending: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Changed(Result):
+    """`before` and `after` are the file's bytes; `patch` is the difference."""
+
+    before: bytes = b""
+    after: bytes = b""
+    patch: str = ""
+    pending: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Refused(Result):
+    """The input is no Dockerfile that can be worked on; `line` is 0 where there is none."""
+
+    reason: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Failed(Result):
+    """The tool failed on this file, which is left as it was."""
+
+    reason: str = ""
+
+
+def run(
+    path: str,
+    data: bytes,
+    config: Config,
+    context: Context | None = None,
+    decide: Decide | None = None,
+) -> Result:
+    """Refactor one file's bytes; whatever goes wrong becomes a result."""
+    try:
+        dockerfile = parse(decode(data))
+        if problem := unsound(dockerfile):
+            return Refused(path, reason=problem[0], line=problem[1])
+        return _refactored(path, data, dockerfile, config, context, decide)
+    except Unreadable as error:
+        return Refused(path, reason=str(error))
+    except ParseError as error:
+        return Refused(path, reason=str(error), line=error.line)
+    except (Unstable, Unusable) as error:
+        return Failed(path, reason=str(error))
+    except Exception as error:  # the last resort: one bad file must not end a run over thousands
+        where = _where(error)
+        return Failed(path, reason=f"{type(error).__name__}: {error} ({where}); please report it")
+
+
+def _where(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown place"
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+
+
+def unsound(dockerfile: Dockerfile) -> tuple[str, int] | None:
+    """Return why no engine would build the text, with the line; or why its reading is in doubt."""
+    if not dockerfile.instructions:
+        return "no instructions", 0
+    started = False
+    for ins in dockerfile.instructions:
+        keyword = (ins.trigger or ins).keyword
+        if keyword not in KEYWORDS:
+            return f"unknown instruction {keyword[:40]}", dockerfile.line(ins.span.start)
+        started = started or keyword == "FROM"
+        if not started and keyword != "ARG":
+            return f"{keyword} before the first FROM", dockerfile.line(ins.span.start)
+    if not started:
+        return "no FROM", 0
+    if difference := disagreement(dockerfile):
+        return f"two readers disagree: {difference}", 0
+    return None
+
+
+def _refactored(
+    path: str, data: bytes, dockerfile: Dockerfile, config: Config, context: Context | None,
+    decide: Decide | None,
+) -> Result:  # fmt: skip
+    snapshot = Snapshot(
+        PurePath(path), dockerfile.text, dockerfile, context, config.images, config.engine,
+        is_published(path),
+    )  # fmt: skip
+    transforms = _chosen(config.select, config.ignore, dockerfile.text.lower())
+    outcome = refactor(snapshot, transforms, config.level, decide, _options(transforms, config))
+    remarks = tuple(_remarks(outcome))
+    pending = {level.name.lower(): count for level, count in sorted(outcome.pending.items())}
+    after = outcome.snapshot
+    if after is snapshot:
+        return Unchanged(path, remarks, pending)
+    if problem := unsound(after.dockerfile):
+        return Failed(path, remarks, reason=f"the result is unsound: {problem[0]}; please report it")
+    return Changed(
+        path, remarks, data, encode(after.text), diff(outcome, snapshot, path), pending
+    )
+
+
+def is_published(path: str) -> bool:
+    """Whether the name says that other images start from this one."""
+    pure = PurePath(path)
+    words = f"{pure.parent.name} {pure.name}".lower().replace("_", "-").replace(".", "-")
+    return any(part == "base" for word in words.split() for part in word.split("-"))
+
+
+def _chosen(chosen: Sequence[str], ignored: Sequence[str], lowered: str) -> list[Transform]:
+    wanted = _selected(tuple(chosen), tuple(ignored))
+    return ordered(entry for entry in wanted if entry.concerns(lowered))
+
+
+@lru_cache(maxsize=64)
+def _selected(chosen: tuple[str, ...], ignored: tuple[str, ...]) -> tuple:  # type: ignore[type-arg]
+    return select(chosen, ignored)
+
+
+def _options(transforms: Sequence[Transform], config: Config) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for transform in transforms:
+        values = config.options.get(transform.id, {})
+        if transform.options is None:
+            if values:
+                raise Unusable(f"{transform.id} takes no options")
+            continue
+        try:
+            found[transform.id] = transform.options(**values)
+        except (TypeError, ValueError) as error:
+            raise Unusable(f"options of {transform.id}: {error}") from None
+    return found
+
+
+def diff(outcome: Outcome, before: Snapshot, path: str) -> str:
+    """Return the whole difference as a patch whose hunks name the transforms."""
+    marks: list[tuple[Span, str]] = [
+        (mark.span, outcome.steps[mark.step].transform.id) for mark in outcome.marks
+    ]
+    return "".join(unified(path, before.text, outcome.snapshot.text, marks))
+
+
+def _remarks(outcome: Outcome) -> list[Remark]:
+    found = [
+        Remark(
+            "change", step.transform.id,
+            step.before.dockerfile.line(step.change.edits[0].span.start),
+            step.change.reason, step.change.effective_level.name.lower(),
+            assumes=step.change.assumes,
+        )
+        for step in outcome.steps
+    ]  # fmt: skip
+    last = outcome.snapshot.dockerfile
+    found += [
+        Remark("refusal", t.id, last.line(r.offset), r.reason, code=r.code, unlock=r.unlock)
+        for t, r in outcome.refusals
+    ]
+    found += [
+        Remark("notice", t.id, last.line(n.offset), n.reason, code=n.code)
+        for t, n in outcome.notices
+    ]
+    found += [Remark("dropped", d.transform.id, 0, d.reason) for d in outcome.drops]
+    return found
+
+
+LEVELS = {level.name.lower(): level for level in Safety}

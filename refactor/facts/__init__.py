@@ -1,0 +1,1 @@
+"""Facts about one snapshot: functions from syntax to frozen values."""

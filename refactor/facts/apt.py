@@ -1,0 +1,134 @@
+"""Who needs apt's package lists, and which stages end up in an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from refactor.effects import Copy, flat
+from refactor.facts.packages import Operation, cleans_lists, operation, updates_lists
+from refactor.hazards import Hazard, Lists, ListsWalk, covers_lists
+from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Sequence
+from refactor.snapshot import Run, Snapshot
+
+
+def operations(run: Run) -> list[tuple[Command, Operation]]:
+    """Return what the commands of a RUN ask of package managers, in order."""
+    if run.script is None:
+        return []
+    found = ((command, operation(command)) for command in run.script.commands())
+    return [(command, op) for command, op in found if op is not None]
+
+
+def unconditional(run: Run) -> frozenset[int]:
+    """Return the starts of the commands that always run, and whose failure fails the RUN."""
+    found: set[int] = set()
+    if run.script is not None and len(run.script.body.parts) == 1:
+        _chain(run.script.body.parts[0], found)
+    return frozenset(found)
+
+
+def _chain(node: Node, found: set[int]) -> None:
+    if isinstance(node, Command):
+        found.add(node.start)
+    elif isinstance(node, AndOr) and "||" not in node.operators:
+        for part in node.parts:
+            _chain(part, found)
+    elif isinstance(node, Compound) and node.kind in ("{", "("):
+        body = node.parts[1]
+        if isinstance(body, Sequence) and len(body.parts) == 1:
+            _chain(body.parts[0], found)
+
+
+def is_piped_into(run: Run, command: Command) -> bool:
+    """Whether a command reads what another one writes."""
+    return run.script is not None and _piped(run.script.body, command)
+
+
+def _piped(node: Node, command: Command) -> bool:
+    if isinstance(node, Command):
+        return False
+    if isinstance(node, Pipeline):
+        if any(part == command for part in node.parts[1:]):
+            return True
+    return any(_piped(part, command) for part in node.parts if not isinstance(part, str))
+
+
+@dataclass(frozen=True, slots=True)
+class ListsAfter:
+    """What follows a RUN: commands that fail without lists, and those that may."""
+
+    needed: tuple[str, ...]
+    doubtful: tuple[Hazard, ...]
+
+
+def lists_after(snapshot: Snapshot, run: Run) -> ListsAfter:
+    """Return who would miss apt's lists if a RUN deleted them at its end."""
+    stage = snapshot.build.stages[run.stage]
+    walk = ListsWalk(Lists.ABSENT)
+    walk.events(stage.events[stage.runs[run.ordinal] :])
+    found = set(walk.found)
+    pending = [(run.stage, walk.lists)]
+    while pending:
+        index, lists = pending.pop()
+        for child in snapshot.graph.children(index):
+            inner = ListsWalk(lists)
+            inner.events(snapshot.build.stages[child.index].events)
+            found |= inner.found
+            pending.append((child.index, inner.lists))
+    needed = [h.subject for h in found if h.must]
+    needed += [
+        event.text
+        for other in snapshot.build.stages
+        for event in flat(other.events)
+        if isinstance(event, Copy) and event.origin == run.stage and _copies_lists(event)
+    ]
+    doubtful = sorted((h for h in found if not h.must), key=lambda h: h.subject)
+    return ListsAfter(tuple(sorted(needed)), tuple(doubtful))
+
+
+def _copies_lists(event: Copy) -> bool:
+    paths = (source.text.rstrip("/*") for source in event.sources)
+    return any("/var/lib/apt/lists".startswith(path) or "/var/lib/apt" in path for path in paths)
+
+
+def mounts_lists(run: Run) -> bool:
+    """Whether a mount keeps the lists out of the layer."""
+    return covers_lists(tuple((f.name, f.value) for f in run.instruction.flags))
+
+
+def cleaned_at_end(run: Run) -> bool:
+    """Whether a RUN deletes apt's lists after its last update."""
+    if run.script is None:
+        return False
+    cleaned = False
+    for command in run.script.commands():
+        if updates_lists(operation(command)):
+            cleaned = False
+        elif cleans_lists(command.argv):
+            cleaned = True
+    return cleaned
+
+
+def output_stages(snapshot: Snapshot) -> frozenset[int]:
+    """Return the stages whose layers can end up in an image.
+
+    The last one, those that nothing refers to (they can be a `--target`), and what they start from.
+    """
+    stages = snapshot.graph.stages
+    used: set[int] = set()
+    for stage in stages:
+        for ins in stage.instructions[1:]:
+            for flag in (ins.trigger or ins).flags:
+                value = flag.value or ""
+                fields = value.split(",") if flag.name == "mount" else [f"{flag.name}={value}"]
+                for item in fields:
+                    key, _, name = item.partition("=")
+                    if key == "from" and (found := snapshot.graph.resolve(name, stage.index)) is not None:
+                        used.add(found)
+        if stage.parent is not None:
+            used.add(stage.parent)
+    out = {stage.index for stage in stages if stage.index not in used} | {len(stages) - 1}
+    for stage in reversed(stages):
+        if stage.index in out and stage.parent is not None:
+            out.add(stage.parent)
+    return frozenset(out)

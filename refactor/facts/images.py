@@ -1,0 +1,90 @@
+"""What a base image reference tells: distribution, default user, whether its shell is known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from refactor.knowledge import table
+
+_REFERENCE = re.compile(r"(?P<name>[^@:]+(?::\d+/[^@:]+)?)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?\Z")
+_DEFAULT_REGISTRY = (
+    "docker.io/library/", "index.docker.io/library/", "docker.io/", "library/",
+    "amd64/", "arm64v8/", "arm32v7/", "i386/",
+)  # fmt: skip
+
+
+class Family(StrEnum):
+    """The distribution that an image is made from."""
+
+    DEBIAN = "debian"
+    UBUNTU = "ubuntu"
+    ALPINE = "alpine"
+    RHEL = "rhel"
+    SUSE = "suse"
+    ARCH = "arch"
+    BUSYBOX = "busybox"
+    DISTROLESS = "distroless"
+    SCRATCH = "scratch"
+    WINDOWS = "windows"
+    WOLFI = "wolfi"
+    AZURELINUX = "azurelinux"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Facts about a base image; `known` only if its repository is in the table."""
+
+    reference: str
+    name: str = ""
+    tag: str = ""
+    family: Family = Family.UNKNOWN
+    known: bool = False
+    user: str = "?"
+    plain_shell: bool = False
+    docker_clean: bool = False
+
+    @property
+    def is_debian_like(self) -> bool:
+        """Whether apt is its package manager, and it is an image of the table."""
+        return self.known and self.family in (Family.DEBIAN, Family.UBUNTU)
+
+
+def image(reference: str, aliases: Mapping[str, str]) -> Image:
+    """Return what is known of a reference; aliases map a company's names to public ones."""
+    for prefix, public in aliases.items():
+        if reference == prefix or reference.startswith((prefix + ":", prefix + "@")):
+            tail = reference[len(prefix) :]
+            reference = public.partition(":")[0] + tail if tail else public
+            break
+    match = _REFERENCE.match(reference)
+    if not match or "$" in reference:
+        return Image(reference)
+    name, tag = match["name"], match["tag"] or ("" if match["digest"] else "latest")
+    for prefix in _DEFAULT_REGISTRY:
+        name = name.removeprefix(prefix)
+    row = _rows().get(name)
+    if row is None:
+        return Image(reference, name, tag)
+    return Image(
+        reference, name, tag, _family(row["family"], tag), True, row["user"],
+        row["shell_instruction"] == "no", row["docker_clean"] == "yes",
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _rows() -> dict[str, dict[str, str]]:
+    return {row["image"]: row for row in table("images")}
+
+
+def _family(rules: str, tag: str) -> Family:
+    for rule in rules.split():
+        pattern, _, family = rule.rpartition("=")
+        if fnmatchcase(tag, pattern or "*"):
+            return Family(family)
+    return Family.UNKNOWN

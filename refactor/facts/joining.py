@@ -1,0 +1,260 @@
+"""Whether and how two scripts become one that fails, and does, just what the two did in turn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from refactor.facts.pragmas import PRAGMA, skips
+from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Script, Sequence, commands
+from refactor.snapshot import Run, Snapshot
+
+
+class Body(StrEnum):
+    """The form of a script, as far as joining is concerned."""
+
+    CHAIN = "chain"
+    OR_LIST = "or-list"
+    SEQUENCE = "sequence"
+    ERREXIT = "errexit"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """How to join: the operator, and which side needs braces. `skip`: the right side's own
+    `set -e;` that is left out, as an end offset of its script."""
+
+    operator: str
+    braces_left: bool = False
+    braces_right: bool = False
+    skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Why two scripts are not joined."""
+
+    code: str
+    reason: str
+    unlock: str
+
+
+_STATE = frozenset(
+    "cd pushd popd export unset readonly declare typeset local set shopt umask ulimit alias source . "
+    "eval hash trap enable".split()
+)
+_LEAVES = frozenset({"exit", "return", "exec", "wait", "jobs", "newgrp", "trap", "kill", "nohup"})
+_SERVICES = re.compile(
+    r"(?:service|systemctl|supervisord|dockerd|Xvfb|pg_ctl|pg_ctlcluster|mysqld_safe|mysqld|mongod|"
+    r"redis-server|nginx|apachectl|apache2ctl|gpg|gpg2|gpg-agent|dirmngr|usermod|groupmod|start-stop-daemon)\Z"
+)
+_REMOUNTED = re.compile(r"/etc/(?:hosts|resolv\.conf|hostname)\b")
+_PROCESS = re.compile(r"\$\$|\$!")
+
+
+def body(script: Script) -> Body:
+    """Return the form of a script."""
+    parts = script.body.parts
+    first = parts[0] if parts else None
+    if isinstance(first, Command) and _sets_errexit(first) and len(parts) > 1:
+        return Body.ERREXIT
+    if len(parts) > 1:
+        return Body.SEQUENCE
+    if isinstance(first, AndOr) and "||" in first.operators:
+        return Body.OR_LIST
+    return Body.CHAIN
+
+
+def _sets_errexit(command: Command) -> bool:
+    if command.name != "set" or command.redirects:
+        return False
+    words = [w.literal or "" for w in command.words[1:]]
+    return any(re.match(r"-[a-z]*e", w) for w in words) or "errexit" in words
+
+
+def join(left: Run, right: Run) -> Join | Hindrance:
+    """Return how two RUN instructions become one."""
+    if set(left.instruction.flags) != set(right.instruction.flags) and _flags(left) != _flags(right):
+        return Hindrance("M101", "the flags differ", "give both the same flags")
+    for run in (left, right):
+        if run.script is None or not run.script.body.parts:
+            return _unread(run)
+    assert left.script and right.script
+    if len(left.script.text) + len(right.script.text) > MAX_SCRIPT:
+        return Hindrance("M110", "the joined script is too long", "none needed")
+    for script, is_left in ((left.script, True), (right.script, False)):
+        if found := _hazard(script, is_left):
+            return found
+    return _algebra(left, right)
+
+
+MAX_SCRIPT = 16_000
+
+
+def _flags(run: Run) -> list[tuple[str, str | None]]:
+    return sorted((f.name, f.value) for f in run.instruction.flags)
+
+
+def _unread(run: Run) -> Hindrance:
+    if run.opaque in ("exec form", "a heredoc"):
+        return Hindrance("M105", f"{run.opaque}", "write it in shell form")
+    if "comment" in run.opaque:
+        return Hindrance("M108", "a # comment ends the command", "put the comment on its own line")
+    if run.opaque == "not a POSIX shell":
+        return Hindrance("M107", "the shell is not known", "none needed")
+    return Hindrance("M107", f"not read: {run.opaque}", "write it in plain POSIX shell")
+
+
+def _hazard(script: Script, is_left: bool) -> Hindrance | None:
+    for node in _nodes(script.body):
+        if isinstance(node, Sequence) and "&" in node.separators:
+            return Hindrance("M103", "a process in the background", "keep it in a RUN of its own")
+    for command in script.commands():
+        name = (command.name or "").rpartition("/")[2]
+        if name in _LEAVES:
+            return Hindrance("M104", f"`{name}` ends the shell's script", "keep it apart")
+        if _SERVICES.match(name) or "/etc/init.d/" in (command.name or ""):
+            return Hindrance("M103", f"`{name}` may leave a process", "keep it in a RUN of its own")
+    if _REMOUNTED.search(script.text):
+        return Hindrance("M104", "a file that Docker mounts anew for each RUN", "keep it apart")
+    if _PROCESS.search(script.text):
+        return Hindrance("M104", "the shell's own process number", "keep it apart")
+    return _state(script) if is_left else None
+
+
+def _state(script: Script) -> Hindrance | None:
+    """Return what a left side leaves in the shell for the right side."""
+    for command in _unscoped(script.body):
+        if not command.words:
+            what = command.assignments[0].text.partition("=")[0]
+            return Hindrance("M104", f"sets {what} in the shell", "isolate it by ( )")
+        if command.name in _STATE and not _sets_errexit(command):
+            return Hindrance("M104", f"`{command.name}` changes the shell", "isolate it by ( )")
+        if "${" in script.text and re.search(r"\$\{\w+:?=", script.text):
+            return Hindrance("M104", "an expansion sets a variable", "isolate it by ( )")
+        if command.name in ("read", "getopts", "mapfile", "let"):
+            return Hindrance("M104", f"`{command.name}` sets a variable", "isolate it by ( )")
+        if _updates_itself(command):
+            return Hindrance("M104", f"`{command.name}` replaces itself", "keep it in a RUN of its own")
+    for node in _nodes(script.body):
+        if isinstance(node, Compound) and node.kind in ("for", "function"):
+            return Hindrance("M104", f"a {node.kind} leaves a name in the shell", "isolate it by ( )")
+    return None
+
+
+def _updates_itself(command: Command) -> bool:
+    """Whether a program is replaced that the shell may have looked up already."""
+    argv = command.argv
+    return "install" in argv and any(
+        re.match(r"(?:pip3?|npm|yarn|conda|gem|bundler)(?:[@=<>~!].*)?\Z", word) for word in argv[2:]
+    )
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    yield node
+    if not isinstance(node, Command):
+        for part in node.parts:
+            if not isinstance(part, str):
+                yield from _nodes(part)
+
+
+def _unscoped(node: Node) -> Iterator[Command]:
+    """Yield the commands that run in the script's own shell: not in ( ) and not in a pipe."""
+    if isinstance(node, Command):
+        yield node
+    elif isinstance(node, Pipeline) and len(node.parts) > 1:
+        return
+    elif not (isinstance(node, Compound) and node.kind == "("):
+        for part in node.parts:
+            if not isinstance(part, str):
+                yield from _unscoped(part)
+
+
+def _algebra(left: Run, right: Run) -> Join | Hindrance:
+    assert left.script and right.script
+    one, two = body(left.script), body(right.script)
+    errexit_inside = any(
+        c.name == "set" for run in (left, right) for c in commands(run.script.body)  # type: ignore[union-attr]
+    )  # fmt: skip
+    if left.shell.errexit and (one, two) != (Body.CHAIN, Body.CHAIN):
+        return Hindrance("M102", "the shell itself has -e", "write both as chains of &&")
+    if one is Body.ERREXIT:
+        return _after_errexit(left.script, right.script, two)
+    if two is Body.ERREXIT or errexit_inside:
+        return Hindrance("M102", "set -e: joining with && would disable it", "write it with &&")
+    return Join("&&", one is not Body.CHAIN, two is not Body.CHAIN)
+
+
+def _after_errexit(left: Script, right: Script, two: Body) -> Join | Hindrance:
+    refused = Hindrance("M102", "set -e: joining would change what it covers", "write both with &&")
+    if any(c.name == "set" for c in left.commands() if c != left.body.parts[0]):
+        return refused
+    last = left.body.parts[-1]
+    if left.body.separators[-1] or isinstance(last, AndOr) or _negated(last):
+        return refused
+    if two is Body.CHAIN and not any(c.name == "set" for c in right.commands()):
+        return Join(";")
+    if two is Body.ERREXIT:
+        first, other = left.body.parts[0], right.body.parts[0]
+        same = isinstance(first, Command) and isinstance(other, Command) and first.argv == other.argv
+        once = sum(c.name == "set" for c in right.commands()) == 1
+        if same and once and right.body.separators[0] == ";":
+            return Join(";", skip=right.body.parts[1].start)
+    return refused
+
+
+def _negated(node: Node) -> bool:
+    return isinstance(node, Pipeline) and node.negated
+
+
+def pairs(snapshot: Snapshot) -> Iterator[tuple[Run, Run]]:
+    """Yield the RUN instructions of one stage with nothing but comments and blanks between."""
+    runs = {run.instruction.span.start: run for run in snapshot.runs if not run.triggered}
+    instructions = snapshot.dockerfile.instructions
+    for one, two in zip(instructions, instructions[1:], strict=False):
+        if one.keyword == two.keyword == "RUN":
+            yield runs[one.span.start], runs[two.span.start]
+
+
+def crosses_pragmas(snapshot: Snapshot, left: Run, right: Run) -> bool:
+    """Whether ignore comments of both would have to become one, or move past other comments."""
+    between = snapshot.text[left.instruction.span.end : right.instruction.span.start]
+    if not any(PRAGMA.match(line.strip()) for line in between.split("\n")):
+        return False
+    lines = [line.strip() for line in between.split("\n") if line.strip()]
+    first = next(i for i, line in enumerate(lines) if PRAGMA.match(line))
+    _, local = skips(snapshot)
+    return bool(left.instruction.comments or first or left.instruction.span.start in local)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a command is added at a script's end: the operator, braces, the last separator's place."""
+
+    operator: str
+    braces: bool
+
+
+def end(run: Run) -> End | None:
+    """Return how a command that must run, if all went well, is added; None if that is unclear."""
+    if run.script is None or not run.script.body.parts:
+        return None
+    script = run.script
+    names = {command.name for command in script.commands()}
+    if names & _LEAVES or any(
+        isinstance(node, Sequence) and "&" in node.separators for node in _nodes(script.body)
+    ):
+        return None
+    form = body(script)
+    last = script.body.parts[-1]
+    noglob = any(c.name == "set" and re.search(r"\s-\w*f|noglob|\s\+", " ".join(c.argv))
+                 for c in script.commands())  # fmt: skip
+    if noglob or any(c.name == "set" for c in script.commands() if not _sets_errexit(c)):
+        return None
+    if form is Body.ERREXIT and not isinstance(last, AndOr) and not _negated(last):
+        return End(";", False)
+    if isinstance(last, AndOr) and "||" in last.operators:
+        return End("&&", True) if len(script.body.parts) == 1 else None
+    return None if _negated(last) and form is not Body.CHAIN else End("&&", False)

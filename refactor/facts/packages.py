@@ -1,0 +1,238 @@
+"""What a command asks a package manager to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import takewhile
+
+from refactor.knowledge import table
+from refactor.shell import Command as Command
+from refactor.shell import Word
+
+# Programs that run the command after their own options, and those options that take a value.
+_WRAPPERS: dict[str, frozenset[str]] = {
+    "sudo": frozenset({"-u", "-g", "-h", "-p", "-C", "-T", "-r", "-t", "-U", "-D", "-R"}),
+    "env": frozenset({"-u", "-C", "-S"}),
+    "eatmydata": frozenset(),
+    "nice": frozenset({"-n"}),
+    "time": frozenset({"-f", "-o"}),
+    "exec": frozenset({"-a"}),
+    "command": frozenset(),
+}
+_APT_VALUES = frozenset(
+    {"-o", "--option", "-c", "--config-file", "-t", "--target-release", "--default-release", "-a",
+     "--host-architecture", "-P", "--build-profiles"}
+)  # fmt: skip
+_PIP_NAMES = ("pip", "pip2", "pip3")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`manager action arguments`; the words stand in the script.
+
+    `program` is the word of the manager itself, behind wrappers such as sudo.
+    """
+
+    manager: str
+    action: str
+    program: Word
+    action_word: Word
+    options: tuple[str, ...]
+    arguments: tuple[Word, ...]
+    flag_words: tuple[Word, ...]
+    wrapped: bool
+
+    @property
+    def flag_place(self) -> Word:
+        """The word behind which a flag is written: the action, or a `-y` or `-q` that follows it."""
+        place = self.action_word
+        for word in self.flag_words:
+            if not re.match(r"-[yq]+\Z", word.text):
+                break
+            place = word
+        return place
+
+    def has(self, *names: str) -> bool:
+        """Whether one of the options is given; single letters are found in clusters."""
+        for option in self.options:
+            for name in names:
+                if option == name or option.startswith(name + "="):
+                    return True
+                if len(name) == 2 and option[:1] == "-" and option[1:2] != "-":
+                    if name[1] in option[1:].partition("=")[0] and option[1] not in "oct":
+                        return True
+        return False
+
+
+def operation(command: Command) -> Operation | None:
+    """Return what a command asks of a package manager, if it is one."""
+    words, wrapped = unwrap(command.words)
+    if len(words) < 2 or words[0].literal is None:
+        return None
+    name = words[0].literal.rpartition("/")[2]
+    if name in ("apt-get", "apt", "aptitude"):
+        return _operation(name, words[0], words[1:], _APT_VALUES, wrapped)
+    if name in _PIP_NAMES or _is_versioned_pip(name):
+        return _operation("pip", words[0], words[1:], frozenset(), wrapped)
+    if name.startswith("python") and [w.literal for w in words[1:3]] == ["-m", "pip"]:
+        return _operation("pip", words[2], words[3:], frozenset(), wrapped)
+    return None
+
+
+def _is_versioned_pip(name: str) -> bool:
+    return name.startswith("pip") and name[3:].replace(".", "").isdigit()
+
+
+def unwrap(words: tuple[Word, ...]) -> tuple[tuple[Word, ...], bool]:
+    wrapped = False
+    while words and (name := words[0].literal) in _WRAPPERS:
+        assert name is not None
+        wrapped = True
+        values = _WRAPPERS[name]
+        words = words[1:]
+        while words and (text := words[0].text) and (text[0] == "-" or _assigns(text, name)):
+            words = words[2:] if text in values else words[1:]
+    return words, wrapped
+
+
+def _assigns(text: str, wrapper: str) -> bool:
+    return wrapper in ("env", "sudo") and "=" in text and text[0] not in "=-/"
+
+
+def _operation(
+    manager: str, program: Word, words: tuple[Word, ...], values: frozenset[str], wrapped: bool
+) -> Operation | None:
+    options: list[str] = []
+    arguments: list[Word] = []
+    action: Word | None = None
+    skip = False
+    for word in words:
+        text = word.text if word.literal is None else word.literal
+        if skip:
+            options.append(text)
+            skip = False
+        elif text.startswith("-") and text != "-":
+            options.append(text)
+            skip = text in values
+        elif action is None:
+            action = word
+        else:
+            arguments.append(word)
+    if action is None or action.literal is None:
+        return None
+    behind = words[words.index(action) + 1 :]
+    flags = takewhile(lambda word: word.text.startswith("-"), behind)
+    return Operation(
+        manager, action.literal, program, action, tuple(options), tuple(arguments), tuple(flags),
+        wrapped,
+    )  # fmt: skip
+
+
+APT = frozenset({"apt", "apt-get", "aptitude"})
+LISTS = "/var/lib/apt/lists"
+# Actions that read the package lists; `apt-get download` and the like included.
+_NEEDS_LISTS = frozenset(
+    "install reinstall build-dep source download upgrade dist-upgrade full-upgrade safe-upgrade "
+    "changelog satisfy show search policy list".split()
+)
+
+
+def updates_lists(found: Operation | None) -> bool:
+    """Whether an operation fetches apt's package lists."""
+    return found is not None and found.manager in APT and found.action == "update"
+
+
+def needs_lists(found: Operation | None) -> bool:
+    """Whether an operation reads apt's package lists."""
+    return found is not None and found.manager in APT and found.action in _NEEDS_LISTS
+
+
+def cleans_lists(argv: tuple[str, ...]) -> bool:
+    """Whether a command deletes apt's package lists."""
+    if not argv:
+        return False
+    name = argv[0].rpartition("/")[2]
+    if name == "sudo":
+        return cleans_lists(argv[1:])
+    if name == "rm":
+        return any(_is_lists(a) for a in argv[1:])
+    if name in APT:
+        return any(a in ("distclean", "dist-clean") for a in argv[1:])
+    return name == "find" and any(_is_lists(a) for a in argv[1:]) and "-delete" in argv
+
+
+def _is_lists(path: str) -> bool:
+    path = path.strip("\"'")
+    whole = path.rstrip("/*") or "/"
+    if path.endswith("*") and not path.endswith("/*"):
+        return False
+    return whole in (LISTS, "/var/lib/apt", "/var/lib") or (
+        path.startswith("/var/lib/") and "{" in path and "apt" in path
+    )
+
+
+# apt and apt-get do the same for these; `apt upgrade` also installs new packages, so it is absent.
+SAME_IN_APT_GET = frozenset(
+    "install reinstall remove purge update autoremove autopurge clean autoclean source build-dep "
+    "download".split()
+)
+
+
+def asks_apt(text: str) -> bool:
+    """Whether a text that is not read as shell seems to install with apt."""
+    return bool(re.search(r"\bapt(?:-get)?\W[^|;&]*\binstall\b", text))
+
+
+def with_word(command: Command, after: Word, text: str) -> str:
+    """Return a command's line with a word put behind one of its words."""
+    words = [*(w.text for w in command.assignments)]
+    for word, argument in zip(command.words, command.argv, strict=True):
+        words.append(argument)
+        if word == after:
+            words.append(text)
+    return " ".join(words)
+
+
+def with_program(command: Command, program: Word, text: str) -> str:
+    """Return a command's line with another program."""
+    words = [*(w.text for w in command.assignments)]
+    for word, argument in zip(command.words, command.argv, strict=True):
+        words.append(text if word == program else argument)
+    return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """What to keep of the recommended packages; which packages cannot do without; which are unknown."""
+
+    keep: tuple[str, ...]
+    refused: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def recommended(names: list[str]) -> Recommended:
+    """Look packages up in the table of recommendations."""
+    rows = _recommended_rows()
+    keep: dict[str, None] = {}
+    refused: list[str] = []
+    unknown: list[str] = []
+    for name in map(bare_name, names):
+        if name not in rows:
+            unknown.append(name)
+        elif rows[name] == "-":
+            refused.append(name)
+        else:
+            keep.update(dict.fromkeys(rows[name].split()))
+    return Recommended(tuple(keep), tuple(refused), tuple(unknown))
+
+
+def bare_name(package: str) -> str:
+    """Return a package's name without version, release and architecture."""
+    return re.split(r"[=:/]", package, maxsplit=1)[0]
+
+
+@lru_cache(maxsize=1)
+def _recommended_rows() -> dict[str, str]:
+    return {row["package"]: row["keep"] for row in table("apt_recommends")}

@@ -1,0 +1,79 @@
+"""What the sources of an ADD or COPY are, by content where there is a context, else by name."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from refactor.effects import Copy, flat
+from refactor.effects.licences import is_plain_source
+from refactor.snapshot import Context, Snapshot
+from refactor.syntax import Instruction
+from refactor.words import parse_words
+
+_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"\x1f\x9d")
+_TAR_MAGIC = b"ustar"
+_TAR_MAGIC_AT = 257
+_TAR_BLOCK = 512
+
+
+class Kind(StrEnum):
+    """What a source is; `PLAIN_NAME`: nothing in the name says that it is an archive."""
+
+    PLAIN = "plain"
+    PLAIN_NAME = "plain name"
+    ARCHIVE = "archive"
+    UNKNOWN = "unknown"
+
+
+def of(ins: Instruction, escape: str) -> tuple[str, ...]:
+    """Return the sources of an instruction, heredocs left out."""
+    words = list(ins.json) if ins.json is not None else parse_words(ins.args, escape)
+    return tuple(word.strip("\"'") for word in words[:-1] if not word.startswith("<<"))
+
+
+def is_remote(source: str) -> bool:
+    """Whether a source is fetched from elsewhere."""
+    return "://" in source or source.startswith("git@")
+
+
+def kind(source: str, context: Context | None) -> Kind:
+    """Return what a source is."""
+    if "$" in source:
+        return Kind.UNKNOWN
+    pattern = any(c in source for c in "*?[\\")
+    if not is_plain_source(source):
+        return Kind.UNKNOWN if pattern else Kind.ARCHIVE
+    found = context.kind(source) if context is not None and not pattern else ""
+    if context is not None and found == "file":
+        return Kind.ARCHIVE if _is_archive(context.head(source, _TAR_BLOCK)) else Kind.PLAIN
+    return Kind.PLAIN if found == "dir" else Kind.PLAIN_NAME
+
+
+def _is_archive(head: bytes) -> bool:
+    if head.startswith(_MAGIC):
+        return True
+    return head[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC) or _has_tar_checksum(head)
+
+
+def _has_tar_checksum(head: bytes) -> bool:
+    """Whether the first block is the header of a tar without magic (the old V7 format)."""
+    if len(head) < _TAR_BLOCK:
+        return False
+    try:
+        stored = int(head[148:156].strip(b" \0") or b"x", 8)
+    except ValueError:
+        return False
+    return stored == sum(head[:148]) + 8 * 32 + sum(head[156:_TAR_BLOCK])
+
+
+def event(snapshot: Snapshot, ins: Instruction, triggered: bool) -> Copy:
+    """Return the event of an ADD or COPY in the effects model."""
+    for stage, model in zip(snapshot.graph.stages, snapshot.build.stages, strict=True):
+        own = [i.trigger or i for i in stage.instructions if bool(i.trigger) == triggered]
+        copies = [i for i in own if i.keyword in ("ADD", "COPY")]
+        if ins in copies:
+            onbuild = dict(model.config)["onbuild"]
+            events = onbuild if triggered and isinstance(onbuild, tuple) else model.events
+            found = [e for e in flat(events) if isinstance(e, Copy)]
+            return found[copies.index(ins)]
+    raise LookupError("not an instruction of this Dockerfile")

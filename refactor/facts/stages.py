@@ -1,0 +1,125 @@
+"""The stage graph: what each FROM starts from, and the shell in force at each instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from refactor.facts.images import Family, Image, image
+from refactor.shell import Dialect
+from refactor.syntax import Dockerfile, Instruction
+from refactor.words import Value, cut, expand, parse_words
+
+_POSIX = frozenset({"sh", "ash", "dash"})
+_BASH = frozenset({"bash"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A FROM and the instructions after it. `parent` is the index of the stage it starts from."""
+
+    index: int
+    name: str
+    start: Instruction
+    base: Value
+    parent: int | None
+    image: Image
+    instructions: tuple[Instruction, ...]
+
+    @property
+    def label(self) -> str:
+        """The name, or the index where there is none."""
+        return self.name or str(self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The instructions before the first FROM, and the stages."""
+
+    globals: tuple[Instruction, ...]
+    stages: tuple[Stage, ...]
+
+    def resolve(self, name: str, before: int) -> int | None:
+        """Return the index of the stage that a `--from` or FROM names, if it is an earlier one."""
+        for stage in reversed(self.stages[:before]):
+            if stage.name and stage.name == name.lower():
+                return stage.index
+        return int(name) if name.isdecimal() and int(name) < before else None
+
+    def children(self, index: int) -> tuple[Stage, ...]:
+        """Return the stages that start from a stage, directly."""
+        return tuple(s for s in self.stages if s.parent == index)
+
+
+def graph(dockerfile: Dockerfile, aliases: Mapping[str, str]) -> Graph:
+    """Return the stage graph."""
+    cuts = [i for i, ins in enumerate(dockerfile.instructions) if ins.keyword == "FROM"]
+    head = dockerfile.instructions[: cuts[0]] if cuts else dockerfile.instructions
+    arguments: dict[str, Value] = {}
+    for ins in head:
+        if ins.keyword == "ARG":
+            for word in parse_words(ins.args, dockerfile.escape):
+                name, _, default = word.partition("=")
+                arguments[name] = expand(default, arguments, dockerfile.escape)
+    stages: list[Stage] = []
+    names: dict[str, int] = {}
+    for index, (start, end) in enumerate(
+        zip(cuts, [*cuts[1:], len(dockerfile.instructions)], strict=True)
+    ):
+        first = dockerfile.instructions[start]
+        words = first.args.split()
+        base = expand(words[0] if words else "", arguments, dockerfile.escape)
+        name = words[2].lower() if len(words) == 3 and words[1].upper() == "AS" else ""
+        parent = names.get(base.text.lower())
+        known = stages[parent].image if parent is not None else image(base.text, aliases)
+        stages.append(
+            Stage(index, name, first, base, parent, known, dockerfile.instructions[start:end])
+        )
+        if name:
+            names[name] = index
+    return Graph(head, tuple(stages))
+
+
+def as_keyword(start: Instruction) -> tuple[int, int] | None:
+    """Return where the AS of a FROM is in its logical line."""
+    first, gap, rest = cut(start.args)
+    word, _, _ = cut(rest)
+    if word.upper() != "AS":
+        return None
+    at = start.args_start + len(first) + len(gap)
+    return at, at + len(word)
+
+
+@dataclass(frozen=True, slots=True)
+class ShellInForce:
+    """The SHELL of an instruction: `command` is empty for the engine's default.
+
+    `dialect` is None if it is no shell that is understood (PowerShell, cmd, python).
+    """
+
+    command: tuple[str, ...]
+    dialect: Dialect | None
+    certain: bool
+
+    @property
+    def errexit(self) -> bool:
+        """Whether the shell itself is started with -e."""
+        return any(w[:1] == "-" and w[:2] != "--" and "e" in w for w in self.command[1:])
+
+
+def default_shell(base: Image, parent: ShellInForce | None) -> ShellInForce:
+    """Return the shell that a stage starts with."""
+    if parent is not None:
+        return parent
+    if base.family is Family.WINDOWS:
+        return ShellInForce((), None, True)
+    return ShellInForce((), Dialect.POSIX, base.plain_shell)
+
+
+def set_shell(instruction: Instruction) -> ShellInForce:
+    """Return the shell that a SHELL instruction sets."""
+    command = instruction.json or ()
+    program = command[0].replace("\\", "/").rpartition("/")[2] if command else ""
+    if program in _POSIX:
+        return ShellInForce(command, Dialect.POSIX, True)
+    return ShellInForce(command, Dialect.BASH if program in _BASH else None, True)

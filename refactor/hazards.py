@@ -1,0 +1,188 @@
+"""Why a build would fail, read off the effects model."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from refactor.effects import Block, Build, Copy, Event, Exec, Verbatim
+from refactor.facts.images import Image
+from refactor.facts.packages import (
+    APT,
+    LISTS,
+    Operation,
+    cleans_lists,
+    needs_lists,
+    operation,
+    unwrap,
+    updates_lists,
+)
+from refactor.facts.stages import Graph
+from refactor.knowledge import table
+from refactor.shell import Command, Word
+
+_INNER_COMMAND = re.compile(r"(?:\$\(|`|\||;|&&)\s*([^\s|;&)`]+)")
+_SYSTEM_PATH = re.compile(r"(?:/usr)?(?:/local)?/s?bin/([^/]+)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """A way to fail. `must`: it will, else it may; the subject is never a position."""
+
+    kind: str
+    subject: str
+    must: bool
+
+    @property
+    def assumption(self) -> str:
+        """What a change assumes that may bring this hazard."""
+        return _ASSUMPTIONS[self.kind].format(self.subject)
+
+
+_ASSUMPTIONS = {
+    "no package lists": "`{}` works without apt's package lists",
+    "no such stage": "`{}` is an image",
+}
+
+
+class Lists(StrEnum):
+    """Whether apt's package lists are there."""
+
+    ABSENT = "absent"
+    PRESENT = "present"
+    UNKNOWN = "unknown"
+
+
+def hazards(build: Build, graph: Graph) -> frozenset[Hazard]:
+    """Return every hazard of a build."""
+    found: set[Hazard] = set()
+    ends: list[Lists] = []
+    for stage in build.stages:
+        image = graph.stages[len(ends)].image
+        start = ends[stage.base] if isinstance(stage.base, int) else _at_start(image)
+        walk = ListsWalk(start)
+        walk.events(stage.events)
+        found |= walk.found
+        ends.append(walk.lists)
+    return frozenset(found)
+
+
+def _at_start(image: Image) -> Lists:
+    return Lists.ABSENT if image.known else Lists.UNKNOWN
+
+
+class ListsWalk:
+    """Follows apt's package lists through events."""
+
+    def __init__(self, start: Lists) -> None:
+        self.lists = start
+        self.found: set[Hazard] = set()
+
+    def events(self, events: tuple[Event | str, ...]) -> None:
+        """Take events in order."""
+        for event in events:
+            if isinstance(event, Block):
+                self._block(event)
+            elif isinstance(event, Exec):
+                self._exec(event)
+            elif isinstance(event, Verbatim):
+                self._reader(event.text)
+
+    def _block(self, block: Block) -> None:
+        before = self.lists
+        self.events(block.parts)
+        conditional = not block.kind.endswith(("|", "{", "(", "scope", "run", "body", "sequence"))
+        if conditional and self.lists is not before:
+            self.lists = Lists.UNKNOWN
+
+    def _exec(self, event: Exec) -> None:
+        if covers_lists(event.setting.flags):
+            return
+        found = argv_operation(event.argv)
+        if updates_lists(found):
+            self.lists = Lists.PRESENT
+        elif cleans_lists(event.argv):
+            self.lists = Lists.ABSENT
+        elif needs_lists(found) and not _is_local(found):
+            if self.lists is not Lists.PRESENT:
+                must = self.lists is Lists.ABSENT and event.must
+                self.found.add(Hazard("no package lists", _subject(found), must))
+        elif may_read_lists(event):
+            self._reader(event.text)
+
+    def _reader(self, text: str) -> None:
+        if self.lists is Lists.ABSENT:
+            self.found.add(Hazard("no package lists", text, False))
+
+
+def _subject(found: Operation | None) -> str:
+    """Return what is installed: flags may change, and packages may be added behind."""
+    assert found is not None
+    return " ".join(("apt-get", found.action, *(a.text for a in found.arguments[:1])))
+
+
+def covers_lists(flags: tuple[tuple[str, str | None], ...]) -> bool:
+    """Whether a RUN mounts something over apt's lists, so that the image's are out of reach."""
+    for name, value in flags:
+        if name == "mount" and value:
+            fields = dict(part.partition("=")[::2] for part in value.split(","))
+            target = fields.get("target") or fields.get("dst") or fields.get("destination") or ""
+            if target and (LISTS + "/").startswith(target.rstrip("/") + "/"):
+                return True
+    return False
+
+
+def _is_local(found: Operation | None) -> bool:
+    """Whether only packages of the file system are asked for (they may still pull others)."""
+    return found is not None and all(a.text.startswith(("/", "./")) for a in found.arguments) and (
+        not found.arguments and found.action in ("list", "search")
+    )
+
+
+@lru_cache(maxsize=8192)
+def argv_operation(argv: tuple[str, ...]) -> Operation | None:
+    """Return what an event's command asks of a package manager."""
+    words = tuple(Word(text, 0, 0, text) for text in argv)
+    return operation(Command(0, 0, (), words, ()))
+
+
+def may_read_lists(event: Event) -> bool:
+    """Whether a command may read apt's package lists: all do that no table row bounds."""
+    if isinstance(event, Verbatim):
+        return True
+    if isinstance(event, Copy):
+        return False
+    if isinstance(event, Block):
+        return any(may_read_lists(part) for part in event.parts if not isinstance(part, str))
+    found = argv_operation(event.argv)
+    if found is not None:
+        names = [] if found.manager in APT else [found.manager]
+    else:
+        names = _programs(event.argv)
+    for word in (*event.argv[1:], *event.assignments, *event.redirects):
+        if "$(" in word or "`" in word:
+            names += _INNER_COMMAND.findall(word)
+    return any(_reads_lists(name) for name in names)
+
+
+def _programs(argv: tuple[str, ...]) -> list[str]:
+    """Return the program that a command runs, behind sudo and the like."""
+    words, _ = unwrap(tuple(Word(text, 0, 0, text) for text in argv))
+    if not words:
+        return list(argv[:1])
+    if words[0].text == "find" and not any(w.text.startswith(("-exec", "-ok")) for w in words):
+        return []
+    return [words[0].text]
+
+
+def _reads_lists(name: str) -> bool:
+    match = _SYSTEM_PATH.match(name)
+    reads = _reads().get(match[1] if match else name)
+    return reads is None or "any" in reads or "apt-lists" in reads
+
+
+@lru_cache(maxsize=1)
+def _reads() -> dict[str, frozenset[str]]:
+    return {row["command"]: frozenset(row["reads"].split()) for row in table("commands")}

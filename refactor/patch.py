@@ -1,0 +1,91 @@
+"""Texts -> unified diffs that `git apply` takes; hunk headings name the transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import accumulate
+
+from refactor.source import Span
+
+CONTEXT = 3
+NO_NEWLINE = "\\ No newline at end of file\n"
+_Opcode = tuple[str, int, int, int, int]
+
+
+def unified(
+    path: str, before: str, after: str, marks: Sequence[tuple[Span, str]] = ()
+) -> Iterator[str]:
+    """Yield the lines of a diff; `marks` say which transform wrote which part of `after`."""
+    if before == after:
+        return
+    old, new = _lines(before), _lines(after)
+    yield f"--- {_quoted('a/' + path)}\n"
+    yield f"+++ {_quoted('b/' + path)}\n"
+    starts = [0, *accumulate(len(line) for line in new)]
+    for group in _groups(old, new):
+        i1, i2, j1, j2 = group[0][1], group[-1][2], group[0][3], group[-1][4]
+        names = _names(marks, Span(starts[j1], starts[j2]))
+        yield f"@@ -{_range(i1, i2)} +{_range(j1, j2)} @@{' ' if names else ''}{names}\n"
+        for tag, a1, a2, b1, b2 in group:
+            if tag == "equal":
+                yield from _marked(" ", old[a1:a2])
+                continue
+            yield from _marked("-", old[a1:a2])
+            yield from _marked("+", new[b1:b2])
+
+
+def _lines(text: str) -> list[str]:
+    lines = text.split("\n")
+    whole = [line + "\n" for line in lines[:-1]]
+    return [*whole, lines[-1]] if lines[-1] else whole
+
+
+def _marked(sign: str, lines: Sequence[str]) -> Iterator[str]:
+    for line in lines:
+        yield sign + line if line.endswith("\n") else f"{sign}{line}\n{NO_NEWLINE}"
+
+
+def _groups(old: list[str], new: list[str]) -> Iterator[list[_Opcode]]:
+    """Yield difflib's hunks; equal ends are cut off first, which keeps long files fast."""
+    head = 0
+    while head < min(len(old), len(new)) and old[head] == new[head]:
+        head += 1
+    tail = 0
+    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    low, high = max(0, head - CONTEXT), max(0, tail - CONTEXT)
+    matcher = SequenceMatcher(None, old[low : len(old) - high], new[low : len(new) - high])
+    for group in matcher.get_grouped_opcodes(CONTEXT):
+        yield [(tag, a + low, b + low, c + low, d + low) for tag, a, b, c, d in group]
+
+
+def _range(start: int, stop: int) -> str:
+    length = stop - start
+    if length == 1:
+        return str(start + 1)
+    return f"{start + 1 if length else start},{length}"
+
+
+def _names(marks: Sequence[tuple[Span, str]], span: Span) -> str:
+    found: dict[str, None] = {}
+    for mark, name in marks:
+        if mark.start <= span.end and span.start <= mark.end:
+            found[name] = None
+    return ", ".join(sorted(found))
+
+
+def _quoted(path: str) -> str:
+    """Quote a name as git does, if it has characters that a patch cannot hold plainly."""
+    if all(c.isprintable() and c not in '"\\' and c < "\x7f" for c in path):
+        return path
+    out = []
+    for byte in path.encode("utf-8", "surrogateescape"):
+        char = chr(byte)
+        if char in '"\\':
+            out.append("\\" + char)
+        elif 32 <= byte < 127:
+            out.append(char)
+        else:
+            out.append(f"\\{byte:03o}")
+    return '"' + "".join(out) + '"'

@@ -1,0 +1,105 @@
+"""Docker's own word rules: `KEY=value`, quotes and variables (not the shell's).
+
+The lexer is that of e2b-dockerfile-utils, a port of BuildKit's `frontend/dockerfile/shell`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from e2b_dockerfile_utils import ShellLex
+from e2b_dockerfile_utils import parse_words as parse_words
+
+from refactor.syntax import Instruction
+
+_NAMES = re.compile(r"\$\{?(\w+)")
+_MODIFIER = re.compile(r"\$\{\w*[^\w}]")
+_BLANKS = re.compile(r"[\t\v\f\r ]+")
+MAX_VALUE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A word after expansion; what only the build knows stays as `$NAME` in `text`.
+
+    `raw` is set where `text` alone could stand for two different values: a literal dollar sign
+    and a variable of unknown value look the same. It identifies the word and what went into it.
+    """
+
+    text: str
+    raw: str = ""
+
+
+def expand(word: str, variables: Mapping[str, Value], escape: str = "\\") -> Value:
+    """Return the value of a word; a variable that is not in `variables` stays unexpanded."""
+    if "$" not in word:
+        if not any(c in word for c in "\"'" + escape):
+            return Value(word)
+        try:
+            return Value(ShellLex(escape).process_word(word))
+        except ValueError:
+            return Value(word, word)
+    found = {name: variables[name] for name in _NAMES.findall(word) if name in variables}
+    env = {
+        name: value.text
+        for name, value in found.items()
+        if not value.raw and len(value.text) <= MAX_VALUE
+    }
+    try:
+        text = ShellLex(escape, env=env).process_word(word)
+    except ValueError:
+        text = word
+    if "$" not in text and len(env) == len(found):
+        return Value(text)
+    unknown = [f"{name}={value.raw or value.text}" for name, value in sorted(found.items())]
+    return Value(text[:MAX_VALUE], _short("\0".join((_identity(word, escape), *unknown))))
+
+
+class _Marked(dict[str, str]):
+    """Gives every variable a value that no text contains."""
+
+    def get(self, name: str, default: object = None) -> str:  # type: ignore[override]
+        """Return the mark of a name."""
+        return f"\ue000{name}\ue001"
+
+
+def _identity(word: str, escape: str) -> str:
+    """Return what two spellings of one word share: quotes removed, variables marked."""
+    if _MODIFIER.search(word):
+        return word
+    try:
+        return ShellLex(escape, env=_Marked()).process_word(word)
+    except ValueError:
+        return word
+
+
+def _short(text: str) -> str:
+    if len(text) <= 200:
+        return text
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def pairs(instruction: Instruction, escape: str) -> list[tuple[str, str]]:
+    """Return the raw keys and values of an ENV or LABEL, in either form."""
+    words = parse_words(instruction.args, escape)
+    if words and "=" not in words[0]:
+        key, _, value = cut(instruction.args)
+        return [(key, value)]
+    return [(key, value) for key, _, value in (word.partition("=") for word in words)]
+
+
+def is_legacy(instruction: Instruction, escape: str) -> bool:
+    """Whether an ENV or LABEL has the form `KEY rest of the line`."""
+    words = parse_words(instruction.args, escape)
+    return bool(words) and "=" not in words[0]
+
+
+def cut(args: str) -> tuple[str, str, str]:
+    """Split at the first run of blanks, and return that too."""
+    gap = _BLANKS.search(args)
+    if not gap:
+        return args, "", ""
+    return args[: gap.start()], gap[0], args[gap.end() :]

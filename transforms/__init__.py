@@ -1,0 +1,1 @@
+"""One file a transform: its code, its page, its examples. The id is the file's name."""

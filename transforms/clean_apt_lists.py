@@ -1,0 +1,132 @@
+"""Delete apt's package lists in the RUN that fetched them.
+
+The lists are of no use in an image, and weigh tens of megabytes (hadolint: DL3009). They are
+deleted where they were fetched: in a later RUN it would not make the image smaller.
+
+Not where a later command of the stage, or of a stage that starts from it, installs without an
+update of its own. Where a later command may do so and cannot be looked into, that it does not is
+an assumption. Stages that only hand files over to others are left alone, as nothing becomes
+smaller.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from refactor import (
+    Change,
+    Claim,
+    Effect,
+    Example,
+    Phase,
+    Refusal,
+    Run,
+    Safety,
+    Snapshot,
+    apt,
+    edits,
+    joining,
+    packages,
+    transform,
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """`all_stages`: also where the layers end up in no image."""
+
+    all_stages: bool = False
+
+
+@transform(
+    phase=Phase.CLEANUP,
+    triggers=("apt",),
+    answers=["DL3009"],
+    stability="stable",
+    options=Options,
+    examples=[
+        Example("FROM debian\nRUN apt-get update && apt-get install -y curl "
+                "&& rm -rf /var/lib/apt/lists/*\n"),
+        Example("FROM debian\nRUN apt-get update && apt-get install -y curl && apt-get dist-clean\n"),
+        Example("FROM debian\nRUN apt-get install -y curl\n", note="nothing is fetched here"),
+        Example("FROM debian\nRUN echo apt-get update\n"),
+        Example("FROM debian\nRUN apt-get update && apt-get install -y a\nRUN apt-get install -y b\n",
+                refuses="P204", note="the second install needs the lists"),
+        Example("FROM debian AS a\nRUN apt-get update && apt-get install -y a\n"
+                "FROM a\nRUN apt-get install -y b\n", refuses="P204"),
+        Example("FROM debian AS a\nRUN apt-get update && apt-get install -y a\n"
+                "FROM debian\nCOPY --from=a /x /x\n", refuses="P205"),
+        Example("FROM debian\nRUN --mount=type=cache,target=/var/lib/apt apt-get update "
+                "&& apt-get install -y a\n"),
+        Example("FROM debian\nRUN apt-get update && apt-get install -y a || exit 1\n",
+                refuses="P206"),
+        Example("FROM debian\nRUN <<EOF\napt-get update\napt-get install -y a\nEOF\n",
+                refuses="P207"),
+        Example("FROM debian\nRUN apt-get update && apt-get install -y curl\n",
+                "FROM debian\nRUN apt-get update && apt-get install -y curl "
+                "&& rm -rf /var/lib/apt/lists/*\n", level=Safety.SAFE),
+        Example("FROM debian\nRUN apt-get update && \\\n  apt-get install -y curl\n",
+                "FROM debian\nRUN apt-get update && \\\n  apt-get install -y curl && \\\n"
+                "  rm -rf /var/lib/apt/lists/*\n", level=Safety.SAFE),
+        Example("FROM debian\nRUN set -ex; \\\n\tapt-get update; \\\n\tapt-get install -y curl\n",
+                "FROM debian\nRUN set -ex; \\\n\tapt-get update; \\\n\tapt-get install -y curl; \\\n"
+                "\trm -rf /var/lib/apt/lists/*\n", level=Safety.SAFE),
+        Example("FROM debian\nRUN apt-get update && apt-get install -y a\nRUN ./setup.sh\n",
+                level=Safety.SAFE, note="what setup.sh does is not known"),
+        Example("FROM debian\nRUN apt-get update && apt-get install -y a\nRUN ./setup.sh\n",
+                "FROM debian\nRUN apt-get update && apt-get install -y a "
+                "&& rm -rf /var/lib/apt/lists/*\nRUN ./setup.sh\n", level=Safety.SUGGESTED),
+    ],
+)  # fmt: skip
+def propose(snapshot: Snapshot, options: Options | None) -> Iterator[Change | Refusal]:
+    """Look at each RUN that fetches the lists."""
+    options = options or Options()
+    wanted = apt.output_stages(snapshot)
+    for run in snapshot.runs:
+        at = run.instruction.span.start
+        if run.script is None:
+            if packages.asks_apt(run.instruction.args) or _heredoc_asks(snapshot, run):
+                yield Refusal("P207", f"not read: {run.opaque}", "join commands by &&", at)
+            continue
+        if not _fetches(run) or apt.cleaned_at_end(run) or apt.mounts_lists(run):
+            continue
+        if run.triggered:
+            yield Refusal("P208", "ONBUILD: what follows is not known", "clean up by hand", at)
+        elif run.stage not in wanted and not options.all_stages:
+            yield Refusal("P205", "no image has this stage's layers", "all_stages = true", at)
+        else:
+            yield _judge(snapshot, run)
+
+
+def _judge(snapshot: Snapshot, run: Run) -> Change | Refusal:
+    at = run.instruction.span.start
+    after = apt.lists_after(snapshot, run)
+    if after.needed:
+        return Refusal(
+            "P204", f"`{after.needed[0]}` needs the lists", "give it an `apt-get update` of its own", at
+        )
+    end = joining.end(run)
+    if end is None:
+        return Refusal("P206", "the RUN may end early", "write it as a chain of &&", at)
+    command = "rm -rf /var/lib/apt/lists/*"
+    if all(op.wrapped for _, op in apt.operations(run)):
+        command = f"sudo {command}"
+    assumes = [hazard.assumption for hazard in after.doubtful]
+    if snapshot.published or any(i.keyword == "ONBUILD" for i in snapshot.dockerfile.instructions):
+        assumes.append("an image that starts from this one fetches the lists it needs")
+    return Change(
+        "apt's package lists stay in the layer",
+        edits.append_command(snapshot, run, end, command),
+        (Claim(Effect.CACHES, frozenset({f"+ {command}"})),),
+        assumes=tuple(dict.fromkeys(assumes)),
+    )
+
+
+def _fetches(run: Run) -> bool:
+    found = [op for _, op in apt.operations(run)]
+    updates = any(packages.updates_lists(op) for op in found)
+    return updates and any(packages.needs_lists(op) for op in found)
+
+
+def _heredoc_asks(snapshot: Snapshot, run: Run) -> bool:
+    bodies = (snapshot.text[h.body.start : h.body.end] for h in run.instruction.heredocs)
+    return any(packages.asks_apt(body) for body in bodies)

@@ -1,0 +1,91 @@
+"""Install no recommended packages, but keep those that are needed in practice.
+
+`--no-install-recommends` makes images much smaller (hadolint: DL3015), and breaks builds where a
+recommended package did the work: curl without ca-certificates cannot speak TLS, gcc without
+libc6-dev finds no stdio.h. So the packages that are needed in practice are added by name. A
+package that relies on its recommendations in a way that no short list mends is refused, and of
+one that is not in the table the change assumes that it does not.
+"""
+
+from collections.abc import Iterator
+
+from refactor import (
+    Change,
+    Claim,
+    Effect,
+    Example,
+    Phase,
+    Refusal,
+    Run,
+    Safety,
+    Snapshot,
+    apt,
+    edits,
+    packages,
+    transform,
+)
+
+_DECIDED = ("--no-install-recommends", "--install-recommends", "--no-recommends")
+
+
+@transform(
+    phase=Phase.FLAGS,
+    triggers=("apt",),
+    answers=["DL3015"],
+    stability="stable",
+    examples=[
+        Example("FROM debian\nRUN apt-get install -y --no-install-recommends curl\n"),
+        Example("FROM debian\nRUN apt-get install -y --install-recommends curl\n"),
+        Example("FROM debian\nRUN apt-get install -y -o APT::Install-Recommends=0 curl\n"),
+        Example("FROM debian\nRUN apt-get install -y $PACKAGES\n", refuses="P202"),
+        Example("FROM debian\nRUN apt-get install -y ubuntu-desktop\n", level=Safety.SAFE),
+        Example("FROM debian\nRUN apt-get install -y unzip\n", level=Safety.SAFE),
+        Example("FROM debian\nRUN apt-get install -y unzip\n",
+                "FROM debian\nRUN apt-get install -y --no-install-recommends unzip\n"),
+        Example("FROM debian\nRUN apt-get install -y curl && true\n",
+                "FROM debian\nRUN apt-get install -y --no-install-recommends curl ca-certificates "
+                "&& true\n"),
+        Example("FROM debian\nRUN apt-get install -y \\\n    unzip \\\n    curl\n",
+                "FROM debian\nRUN apt-get install -y --no-install-recommends \\\n    unzip \\\n"
+                "    curl \\\n    ca-certificates\n"),
+    ],
+)  # fmt: skip
+def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
+    """Look at each `apt-get install` that does not say."""
+    if "install-recommends" in snapshot.text.lower().replace("--no-install-recommends", ""):
+        return  # somebody has decided, in a configuration file or on a command line
+    for run in snapshot.runs:
+        for command, op in apt.operations(run):
+            if op.manager in packages.APT and op.action == "install" and not op.has(*_DECIDED):
+                yield _judge(run, command, op)
+
+
+def _judge(run: Run, command: packages.Command, op: packages.Operation) -> Change | Refusal:
+    at = run.instruction.span.start
+    names = [word.literal for word in op.arguments]
+    known = [n for n in names if n is not None and "/" not in n and not n.endswith("-")]
+    if len(known) != len(names) or not names or command.redirects:
+        return Refusal("P202", "a package is not known by name", "name every package", at)
+    needs = packages.recommended(known)
+    if needs.refused:
+        listed = ", ".join(needs.refused)
+        return Refusal(
+            "P203", f"relies on recommended packages: {listed}", "add the flag and test the image", at
+        )
+    before = " ".join((*(w.text for w in command.assignments), *command.argv))
+    after = packages.with_word(command, op.flag_place, "--no-install-recommends")
+    keep = [name for name in needs.keep if name not in known]
+    return Change(
+        f"recommended packages are not needed{_besides(keep)}",
+        (
+            edits.insert_word(run, op.flag_place, "--no-install-recommends"),
+            *edits.append_words(run, command.words, keep),
+        ),
+        (Claim(Effect.PACKAGES, frozenset({f"- {before}", f"+ {' '.join([after, *keep])}"})),),
+        Safety.SUGGESTED,
+        tuple(f"`{name}` needs none of the packages that it recommends" for name in needs.unknown),
+    )
+
+
+def _besides(keep: list[str]) -> str:
+    return f", besides {', '.join(keep)}" if keep else ""
