@@ -82,35 +82,34 @@ class Layout:
 
     @staticmethod
     def of(snapshot: Snapshot, ins: Instruction) -> Layout:
-        """Measure one instruction."""
-        text = snapshot.text[ins.span.start : ins.code_end]
-        lines = text.split("\n")
+        """Measure one instruction; what it does not show is taken from the rest of the file."""
+        lines = snapshot.text[ins.span.start : ins.code_end].split("\n")
+        leading, trailing = snapshot.fact(_majority)
         if len(lines) < 2:
-            return Layout(False, False, "    ")
-        leading = [m for line in lines[1:] if (m := re.match(r"([ \t]*)(&&|\|\||;)", line))]
-        if leading:
-            return Layout(True, False, leading[-1][1])
-        escape = re.escape(snapshot.dockerfile.escape)
-        trailing = [
-            i for i, line in enumerate(lines[:-1]) if re.search(rf"(&&|;)\s*{escape}\s*$", line)
-        ]
-        if trailing:
-            return Layout(True, True, _indent(lines[trailing[-1] + 1]) or "    ")
-        return Layout(True, False, _indent(lines[1]) or "    ")
+            return Layout(False, trailing > leading, "    ")
+        starts = [m[1] for line in lines[1:] if (m := _LEADING.match(line))]
+        if starts:
+            return Layout(True, False, starts[-1])
+        ends = [row for row, line in enumerate(lines[:-1]) if _TRAILING.search(line)]
+        if ends:
+            return Layout(True, True, _indent(lines[ends[-1] + 1]) or "    ")
+        return Layout(True, trailing > leading, _indent(lines[1]) or "    ")
+
+
+_LEADING = re.compile(r"([ \t]*)(?:&&|\|\||;)")
+_TRAILING = re.compile(r"(?:&&|;)[ \t]*[\\`][ \t\r]*$")
+
+
+def _majority(snapshot: Snapshot) -> tuple[int, int]:
+    """Count the lines that begin with an operator, and those that end with one."""
+    lines = snapshot.text.split("\n")
+    return sum(bool(_LEADING.match(line)) for line in lines), sum(
+        bool(_TRAILING.search(line)) for line in lines
+    )
 
 
 def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
-
-
-def delete_lines(snapshot: Snapshot, ins: Instruction) -> Edit:
-    """Delete an instruction and its line end."""
-    return Edit(ins.span, "")
-
-
-def blank_only(text: str) -> bool:
-    """Whether a text has nothing but blanks and line ends."""
-    return not text.strip(SPACE)
 
 
 class Unjoinable(ValueError):
@@ -123,7 +122,7 @@ def join_runs(snapshot: Snapshot, left: Run, right: Run, how: Join) -> tuple[Edi
     layout = Layout.of(snapshot, one)
     if not layout.multiline:
         follows = Layout.of(snapshot, two)
-        layout = Layout(True, follows.trailing, follows.indent if follows.multiline else "    ")
+        layout = Layout(True, follows.trailing, follows.indent)
     end = _code_end(left)
     start = two.logical.home(right.at(how.skip))
     pragmas, comments = _between(snapshot, one.span.end, two.span.start)

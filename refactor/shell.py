@@ -283,8 +283,8 @@ class _Reader:
             if char not in (";", "&") or self.text.startswith(";;", self.at):
                 separators.append("")
                 break
-            if self.text.startswith("&>", self.at):
-                raise Opaque("&> under a POSIX shell")
+            if self.text.startswith(("&>", ";&"), self.at):
+                raise Opaque("&> under a POSIX shell, or ;&")
             self.at += 1
             end = self.at
             separators.append(char)
@@ -315,9 +315,9 @@ class _Reader:
         start = self.at
         if negated := lead == "!":
             self.at += 1
-            if self.text.startswith("(", self.at):
-                raise Opaque("!( is a pattern to some shells")
             lead = self.lead()
+            if self.at == start + 1:
+                raise Opaque("! without a blank")
         parts = [self.statement(lead)]
         operators: list[str] = []
         while self.skip() == "|" and not self.text.startswith("||", self.at):
@@ -350,8 +350,9 @@ class _Reader:
         words: list[Word] = []
         redirects: list[Redirect] = []
         text = self.text
+        declares = False
         while True:
-            if words and (match := _ARGUMENT.match(text, self.at)):
+            if words and not declares and (match := _ARGUMENT.match(text, self.at)):
                 end = self.at = match.end()
                 words.append(Word(match[1], match.start(1), end, match[1]))
                 continue
@@ -364,13 +365,15 @@ class _Reader:
                 assignments.append(self.assignment(match[1]))
             else:
                 words.append(self.word())
-                if self.bash and words[0].text in _DECLARATIONS:
+                if declares := self.bash and words[0].text in _DECLARATIONS:
                     words[-1] = self.declared(words[-1], bool(redirects))
             end = self.at
         if char == "(" and len(words) == 1 and not assignments and not redirects:
             return self.function(words[0].text, words[0], ())
-        if words and words[0].text in self.refused or start == end:
+        if start == end:
             raise Opaque("no command where one is needed")
+        if words and ((name := words[0].text) in self.refused or name[0] == "!" or "]=" in name):
+            raise Opaque("a name of a command that not all shells read alike")
         if words and any(a.text.endswith(")") and "=(" in a.text for a in assignments):
             raise Opaque("an array in front of a command")
         return Command(start, end, tuple(assignments), tuple(words), tuple(redirects))

@@ -21,7 +21,7 @@ import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -1202,15 +1202,15 @@ def _records(log: bytes) -> Iterator[bytes]:
 
 @lru_cache(maxsize=4096)
 def _call(record: bytes, base: tuple[tuple[str, str], ...]) -> Call:
-    fields = iter(_text(record).split("\0"))
+    parts = iter(_text(record).split("\0"))
 
     def following() -> tuple[str, ...]:
-        return tuple(next(fields) for _ in range(int(next(fields))))
+        return tuple(next(parts) for _ in range(int(next(parts))))
 
-    background, umask, cwd = next(fields) == "1", int(next(fields)), next(fields)
+    background, umask, cwd = next(parts) == "1", int(next(parts)), next(parts)
     argv, variables, fds = following(), following(), following()
     env = _changes(dict(text.partition("=")[::2] for text in variables), dict(base))
-    return Call(argv, cwd, env, fds, umask, next(fields), background)
+    return Call(argv, cwd, env, fds, umask, next(parts), background)
 
 
 def _changes(env: Mapping[str, str], base: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -1424,17 +1424,19 @@ def _grown(world: World, errors: Iterable[str]) -> World:
 
 
 def _explained(was: Outcome, becomes: Outcome) -> str:
-    if was.calls != becomes.calls:
-        return _explained_calls(was.calls, becomes.calls)
-    for name in ("status", "output", "files"):
-        if (old := getattr(was, name)) != (new := getattr(becomes, name)):
-            return f"{name} was {old!r}, becomes {new!r}"
-    return "no difference"
-
-
-def _explained_calls(was: Sequence[Call], becomes: Sequence[Call]) -> str:
-    names, new_names = ([" ".join(call.argv) for call in calls] for calls in (was, becomes))
+    names, new_names = ([" ".join(call.argv) for call in o.calls] for o in (was, becomes))
     if names != new_names:
         return f"called {names}, now calls {new_names}"
-    old, new = next((old, new) for old, new in zip(was, becomes, strict=True) if old != new)
-    return f"called {old}, now {new}"
+    for old, new in zip(was.calls, becomes.calls, strict=True):
+        if old != new:
+            return f"the call of {' '.join(old.argv)!r}: {_changed_fields(old, new)}"
+    return _changed_fields(was, becomes)
+
+
+def _changed_fields(old: Call | Outcome, new: Call | Outcome) -> str:
+    pairs = (
+        (entry.name, getattr(old, entry.name), getattr(new, entry.name)) for entry in fields(old)
+    )
+    return ", ".join(
+        f"{name} was {was!r}, becomes {now!r}" for name, was, now in pairs if was != now
+    )

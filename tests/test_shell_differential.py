@@ -217,11 +217,10 @@ class Theirs:
         if node.get("Stmts"):
             tokens.append(self.sequence(node["Stmts"]))
             end = tokens[-1][2]
-        if node["OpPos"]["Offset"] - self.base < len(self.text.encode()) and self.text[
-            self.at(node["OpPos"]) :
-        ].startswith(node["Op"]):
+        last = self.at(node["OpPos"]) if "OpPos" in node else len(self.text)
+        if self.text.startswith(node["Op"], last):
             tokens.append(node["Op"])
-            end = self.at(node["OpPos"]) + len(node["Op"])
+            end = last + len(node["Op"])
         return ("item", start, end, tuple(tokens), ())
 
 

@@ -195,7 +195,7 @@ def _after_errexit(left: Script, right: Script, two: Body) -> Join | Hindrance:
     if left.body.separators[-1] or isinstance(last, AndOr) or _negated(last):
         return refused
     if two is Body.CHAIN and not any(c.name == "set" for c in right.commands()):
-        return Join(";")
+        return Join(";") if _only_quiet(left.body.parts[0]) else refused
     if two is Body.ERREXIT:
         first, other = left.body.parts[0], right.body.parts[0]
         same = isinstance(first, Command) and isinstance(other, Command) and first.argv == other.argv
@@ -203,6 +203,13 @@ def _after_errexit(left: Script, right: Script, two: Body) -> Join | Hindrance:
         if same and once and right.body.separators[0] == ";":
             return Join(";", skip=right.body.parts[1].start)
     return refused
+
+
+def _only_quiet(node: Node) -> bool:
+    """Whether a `set` turns on nothing but -e, -x and -v, which no later command can tell."""
+    return isinstance(node, Command) and all(
+        re.match(r"-[exv]+\Z", word.text) for word in node.words[1:]
+    )
 
 
 def _negated(node: Node) -> bool:
@@ -256,5 +263,6 @@ def end(run: Run) -> End | None:
     if form is Body.ERREXIT and not isinstance(last, AndOr) and not _negated(last):
         return End(";", False)
     if isinstance(last, AndOr) and "||" in last.operators:
-        return End("&&", True) if len(script.body.parts) == 1 else None
+        plain = len(script.body.parts) == 1 and "set" not in names
+        return End("&&", True) if plain else None
     return None if _negated(last) and form is not Body.CHAIN else End("&&", False)

@@ -1,0 +1,91 @@
+"""Many files -> results, in order, on several processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from refactor import config as configuration
+from refactor.config import Config, ConfigError
+from refactor.context import DiskContext
+from refactor.engine import Failed, Refused, Result, run
+from refactor.model import Safety
+
+MIN_FOR_PROCESSES = 24
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line says; None and empty leave it to each file's configuration."""
+
+    level: Safety | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    config: Path | None = None
+
+    def apply(self, found: Config) -> Config:
+        """Return a configuration with the command line's say on top."""
+        return replace(
+            found,
+            level=found.level if self.level is None else self.level,
+            select=self.select or found.select,
+            ignore=(*found.ignore, *self.ignore),
+        )
+
+
+def shown(path: Path) -> str:
+    """Return the name of a file in reports and patches: relative, with forward slashes."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:
+        relative = str(path)
+    if relative.startswith(".."):
+        relative = os.path.abspath(path).lstrip(os.sep)
+    return relative.replace(os.sep, "/")
+
+
+def one(path: Path, wishes: Wishes) -> Result:
+    """Refactor one file, without writing it."""
+    name = shown(path)
+    try:
+        found = configuration.read(wishes.config) if wishes.config else configuration.load(path)
+        settings = wishes.apply(found.for_path(path))
+        if not path.is_file():
+            return Refused(name, reason=_no_file(path))
+        data = path.read_bytes()
+    except ConfigError:
+        raise
+    except OSError as error:
+        return Failed(name, reason=error.strerror or str(error))
+    return run(name, data, settings, DiskContext(path.parent))
+
+
+def _no_file(path: Path) -> str:
+    if path.is_symlink():
+        return "a symbolic link that leads nowhere"
+    return "a folder" if path.is_dir() else "not a regular file"
+
+
+def many(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Result]:
+    """Yield the results of files, in their order."""
+    if jobs <= 1 or len(files) < MIN_FOR_PROCESSES:
+        for file in files:
+            yield one(file, wishes)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    method = "fork" if os.name == "posix" else "spawn"
+    size = max(1, min(16, len(files) // (jobs * 4)))
+    with ProcessPoolExecutor(jobs, mp_context=get_context(method)) as pool:
+        try:
+            yield from pool.map(_task, ((file, wishes) for file in files), chunksize=size)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _task(task: tuple[Path, Wishes]) -> Result:
+    return one(*task)

@@ -1,0 +1,274 @@
+"""The command line: Typer, exit codes, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from refactor.batch import Wishes, many
+from refactor.config import ConfigError, level
+from refactor.discover import Found, discover
+from refactor.engine import Changed, Failed, Refused, Result, run
+from refactor.registry import Unusable, entries
+from refactor.registry import select as choose
+from refactor.report import text
+from refactor.source import encode
+from refactor.write import Unwritable, write
+
+DONE, PENDING, ERROR, REFUSED = 0, 1, 2, 3
+
+app = typer.Typer(
+    help="Refactor existing Dockerfiles. Every change is checked against a model of what the "
+    "Dockerfile builds; what cannot be proved is left alone, with a reason.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_FIX_HELP = """Refactor Dockerfiles in place, and print the difference.
+
+PATHS are files, folders (searched for Dockerfiles), or - for standard input.
+
+Exit code: 0 nothing left to do, 1 changes pending (--check), 2 an error of the tool or its use,
+3 input that is refused (only with --strict).
+
+\b
+  dfr fix                      the current folder, safe changes only
+  dfr fix --check .            write nothing; exit with 1 if anything would change
+  dfr fix --diff . | git apply the same changes as a patch
+  dfr fix --level suggested .  also what rests on an assumption, which is named
+"""
+
+
+@app.command(help=_FIX_HELP)
+def fix(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders; - reads standard input.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if anything would change.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Write nothing; print a patch for `git apply`.")
+    ] = False,
+    patch: Annotated[
+        Path | None, typer.Option("--patch", help="Write nothing but the patch, to this file.")
+    ] = None,
+    level_name: Annotated[
+        str | None,
+        typer.Option("--level", metavar="safe|suggested|risky", help="How far changes may go."),
+    ] = None,
+    select: Annotated[
+        str, typer.Option("--select", help="Only these transforms: ids with commas, or `all`.")
+    ] = "",
+    ignore: Annotated[str, typer.Option("--ignore", help="Not these transforms.")] = "",
+    config: Annotated[
+        Path | None, typer.Option("--config", help="This configuration instead of each file's own.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", help="Processes; 0 takes one a core.", min=0)
+    ] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also say what was left alone, and why.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 if a file is refused.")
+    ] = False,
+) -> None:
+    """Refactor Dockerfiles."""
+    try:
+        wishes = Wishes(
+            level(level_name, "--level") if level_name else None, _ids(select), _ids(ignore), config
+        )
+        choose(wishes.select, wishes.ignore)
+        if paths == [Path("-")]:
+            raise typer.Exit(_standard_input(wishes, check, diff))
+        session = _Session(check, diff, patch, quiet, verbose, strict)
+        code = session.run(discover(paths or [Path()]), wishes, jobs or os.cpu_count() or 1)
+    except (ConfigError, Unusable) as error:
+        _fail(str(error))
+    raise typer.Exit(code)
+
+
+def _ids(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"dfr: {text.harmless(message)}", err=True)
+    raise typer.Exit(ERROR)
+
+
+def _standard_input(wishes: Wishes, check: bool, diff: bool) -> int:
+    from refactor import config as configuration
+
+    found = configuration.read(wishes.config) if wishes.config else configuration.load(Path("-"))
+    data = sys.stdin.buffer.read()
+    result = run("Dockerfile", data, wishes.apply(found))
+    for line in text.remarks(result, False):
+        typer.echo(line, err=True, nl=False)
+    after = result.after if isinstance(result, Changed) else data
+    if diff and isinstance(result, Changed):
+        sys.stdout.buffer.write(encode(result.patch))
+    elif not diff and not check:
+        sys.stdout.buffer.write(after)
+    if isinstance(result, Failed | Refused):
+        return ERROR
+    return PENDING if check and isinstance(result, Changed) else DONE
+
+
+class _Session:
+    """One run over many files: says, writes and counts."""
+
+    def __init__(
+        self, check: bool, diff: bool, patch: Path | None, quiet: bool, verbose: bool, strict: bool
+    ) -> None:
+        self.check = check
+        self.exact = diff or patch is not None
+        self.patch = patch
+        self.quiet = quiet
+        self.verbose = verbose
+        self.strict = strict
+        self.errors = 0
+        self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def run(self, found: Found, wishes: Wishes, jobs: int) -> int:
+        """Take the files in turn and return the exit code."""
+        summary = text.Summary(found.passed_over, self.check or self.exact)
+        for path in found.missing:
+            self.talk(f"{path}: no such file or folder\n", always=True)
+            self.errors += 1
+        patches: list[str] = []
+        for path, result in zip(
+            found.files, self.progress(many(found.files, wishes, jobs), len(found.files)), strict=True
+        ):
+            summary.add(result)
+            self.say(result)
+            if isinstance(result, Changed):
+                patches.append(result.patch)
+                self.show(path, result)
+            self.errors += isinstance(result, Failed)
+        if self.patch is not None:
+            self.patch.write_bytes(encode("".join(patches)))
+        self.talk(f"{summary}\n")
+        return self.exit_code(summary)
+
+    def exit_code(self, summary: text.Summary) -> int:
+        """Return 2 over 3 over 1 over 0."""
+        if self.errors:
+            return ERROR
+        if self.strict and summary.kinds["Refused"]:
+            return REFUSED
+        return PENDING if self.check and summary.kinds["Changed"] else DONE
+
+    def show(self, path: Path, result: Changed) -> None:
+        """Print a difference, and write the file where that is asked for."""
+        if self.exact:
+            if self.patch is None:
+                self.exact_patch(result.patch)
+            return
+        if not self.check:
+            try:
+                write(path, result.before, result.after)
+            except Unwritable as error:
+                self.talk(f"{result.path}: not written: {error}\n", always=True)
+                self.errors += 1
+                return
+        if not self.quiet:
+            sys.stdout.writelines(text.coloured(result.patch, self.colour))
+
+    def exact_patch(self, patch: str) -> None:
+        """Print a patch byte for byte; on a terminal, harmless and in colour."""
+        if sys.stdout.isatty():
+            sys.stdout.writelines(text.coloured(patch, self.colour))
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(encode(patch))
+
+    def say(self, result: Result) -> None:
+        """Say what was done and what was not, on standard error."""
+        important = isinstance(result, Failed)
+        for line in text.remarks(result, self.verbose):
+            self.talk(line, always=important)
+
+    def talk(self, message: str, always: bool = False) -> None:
+        """Write to standard error."""
+        if always or not self.quiet:
+            sys.stdout.flush()
+            sys.stderr.write(text.harmless(message))
+
+    def progress(self, results: Iterator[Result], total: int) -> Iterator[Result]:
+        """Show a bar while there is much to do and somebody looks on."""
+        if self.quiet or total < 50 or not sys.stderr.isatty() or sys.stdout.isatty():
+            yield from results
+            return
+        from rich.console import Console
+        from rich.progress import track
+
+        yield from track(
+            results, "Refactoring", total=total, console=Console(stderr=True), transient=True
+        )
+
+
+@app.command("list")
+def list_transforms() -> None:
+    """List the transforms: id, phase, whether on by default, title.
+
+    Example: dfr list
+    """
+    found = [entry.transform for entry in entries()]
+    width = max(len(transform.id) for transform in found)
+    for transform in sorted(found, key=lambda t: (t.phase, t.id)):
+        state = "" if transform.default else " (off by default)"
+        typer.echo(f"{transform.id:<{width}}  {transform.title}{state}")
+
+
+@app.command()
+def explain(id: Annotated[str, typer.Argument(help="A transform, as `dfr list` names it.")]) -> None:
+    """Explain a transform: what it does, why, and when it does not.
+
+    Example: dfr explain clean-apt-lists
+    """
+    try:
+        transform = choose((id,), ())[0].transform
+    except Unusable as error:
+        _fail(str(error))
+    typer.echo(f"{transform.id} ({transform.stability}, phase {transform.phase.name.lower()})\n")
+    typer.echo(transform.doc.strip())
+    if transform.answers:
+        typer.echo(f"\nAnswers: {', '.join(sorted(transform.answers))}")
+    for example in transform.examples:
+        note = f"  ({example.note})" if example.note else ""
+        if example.after is None or example.after == example.before:
+            typer.echo(f"\nLeft alone{f', {example.refuses}' if example.refuses else ''}:{note}")
+            typer.echo(_indented(example.before))
+        else:
+            typer.echo(f"\nBefore:{note}\n{_indented(example.before)}\nAfter:")
+            typer.echo(_indented(example.after))
+
+
+def _indented(block: str) -> str:
+    return "\n".join("    " + line for line in block.rstrip("\n").split("\n"))
+
+
+def main() -> None:
+    """Run the command line; a closed pipe ends it quietly."""
+    try:
+        app(windows_expand_args=False)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ERROR)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ndfr: interrupted; files are either as they were or done\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

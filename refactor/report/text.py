@@ -1,0 +1,94 @@
+"""Results as text for a terminal or a log; what comes from a repository is never replayed raw."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from refactor.engine import Changed, Failed, Refused, Remark, Result, Unchanged
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\udc80-\udcff]")
+_COLOURS = {"+": "32", "-": "31", "@": "36"}
+_RESET = "\x1b[0m"
+
+
+def harmless(text: str) -> str:
+    """Return a text whose control characters are spelled out, tabs and newlines apart."""
+    return _CONTROL.sub(lambda m: f"\\x{ord(m[0]) & 0xFF:02x}" if ord(m[0]) < 256 or
+                        0xDC80 <= ord(m[0]) <= 0xDCFF else f"\\u{ord(m[0]):04x}", text)  # fmt: skip
+
+
+def coloured(patch: str, colour: bool) -> Iterator[str]:
+    """Yield the lines of a patch for a terminal."""
+    for line in patch.split("\n")[:-1]:
+        safe = harmless(line)
+        code = _COLOURS.get(line[:1])
+        if line.startswith(("--- ", "+++ ")):
+            code = "1"
+        yield f"\x1b[{code}m{safe}{_RESET}\n" if colour and code else safe + "\n"
+
+
+def remarks(result: Result, verbose: bool) -> Iterator[str]:
+    """Yield one line a change, and with `verbose` one a refusal and notice."""
+    for remark in result.remarks:
+        if remark.kind in ("change", "dropped") or verbose:
+            yield harmless(_remark(result.path, remark)) + "\n"
+    if isinstance(result, Refused | Failed):
+        place = f":{result.line}" if isinstance(result, Refused) and result.line else ""
+        kind = "refused" if isinstance(result, Refused) else "error"
+        yield harmless(f"{result.path}{place}: {kind}: {result.reason}") + "\n"
+
+
+def _remark(path: str, remark: Remark) -> str:
+    place = f"{path}:{remark.line}: {remark.transform}"
+    if remark.kind == "change":
+        assumed = "".join(f"\n    assumes: {sentence}" for sentence in remark.assumes)
+        return f"{place} ({remark.level}): {remark.reason}{assumed}"
+    if remark.kind == "dropped":
+        return f"{path}: {remark.transform}: dropped, as it does not verify ({remark.reason}); please report it"
+    unlock = f"; unlock: {remark.unlock}" if remark.unlock else ""
+    return f"{place}: {remark.kind} {remark.code}: {remark.reason}{unlock}"
+
+
+class Summary:
+    """Counts results; its text is the last line of a run."""
+
+    def __init__(self, passed_over: Counter[str], would: bool) -> None:
+        self.kinds: Counter[str] = Counter()
+        self.pending: Counter[str] = Counter()
+        self.refusals = 0
+        self.changes = 0
+        self.passed_over = passed_over
+        self.would = would
+
+    def add(self, result: Result) -> None:
+        """Count one result."""
+        self.kinds[type(result).__name__] += 1
+        self.refusals += sum(r.kind == "refusal" for r in result.remarks)
+        if isinstance(result, Changed):
+            self.changes += sum(r.kind == "change" for r in result.remarks)
+        if isinstance(result, Changed | Unchanged):
+            self.pending.update(result.pending)
+
+    def __str__(self) -> str:
+        changed = self.kinds["Changed"]
+        verb = "would be changed" if self.would else "changed"
+        parts = [f"{_count(changed, 'file')} {verb} ({_count(self.changes, 'change')})"]
+        parts.append(f"{self.kinds['Unchanged']} unchanged")
+        if self.kinds["Refused"]:
+            parts.append(f"{self.kinds['Refused']} refused")
+        if self.kinds["Failed"]:
+            parts.append(f"{self.kinds['Failed']} failed")
+        parts += [f"{n} {why} passed over" for why, n in sorted(self.passed_over.items()) if n]
+        lines = ", ".join(parts)
+        if self.refusals:
+            lines += f"; {_count(self.refusals, 'place')} left alone (--verbose says why)"
+        for level in ("suggested", "risky"):
+            if self.pending[level]:
+                lines += f"; {self.pending[level]} more at --level {level}"
+        return lines
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
