@@ -392,7 +392,7 @@ class _Reader:
     def declared(self, word: Word, redirected: bool) -> Word:
         """Read on where a word of `declare` and the like is an assignment."""
         match = _ASSIGNMENT.match(word.text)
-        if redirected or match and match[1] == "[" or not match and re.match(r"[^'\"\\]*=", word.text):
+        if redirected or match and match[1] == "[" or not match and re.match(r"[^'\"]*=", word.text):
             raise Opaque("an unusual declaration")
         return self.array(word) if match and self.text.startswith("(", self.at) else word
 

@@ -82,7 +82,11 @@ class _Relation:
             label = b.name or str(index)
             if (b.name, b.base, b.platform) != (a.name, a.base, a.platform):
                 return f"stage {label}: name or base differs"
-            reason = self.events(b.events, a.events) or self.config(dict(b.config), dict(a.config))
+            if self.use(Effect.ORDER, f"stage {label}"):
+                reason = _order(before, after, index)
+            else:
+                reason = self.events(b.events, a.events)
+            reason = reason or self.config(dict(b.config), dict(a.config))
             if reason:
                 return f"stage {label}: {reason}"
             layers = a.layers
@@ -166,6 +170,16 @@ class _Relation:
 def _says(label: Value, maintainer: str) -> bool:
     wanted = author(maintainer)
     return label.text == wanted and (not label.raw or label.raw == wanted)
+
+
+def _order(before: Build, after: Build, index: int) -> str | None:
+    """Compare a stage whose events may stand in another order, if no one can tell."""
+    from refactor.effects.provenance import trace
+
+    b, a = trace(before)[index], trace(after)[index]
+    if sorted(b.digests) != sorted(a.digests):
+        return "an event reads, or is, something else in the other order"
+    return None if b.same_files(a) else "two events that change places write the same path"
 
 
 def _last_exec(event: Event | str | None) -> Exec | None:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from e2b_dockerfile_utils import ShellLex
-from e2b_dockerfile_utils import parse_words as parse_words
+from e2b_dockerfile_utils import parse_words as _parse_words
 
-from refactor.syntax import Instruction
+from refactor.syntax import SPACE, Instruction
 
 _NAMES = re.compile(r"\$\{?(\w+)")
 _MODIFIER = re.compile(r"\$\{\w*[^\w}]")
+_SPACES = re.compile(f"[{SPACE}]+")
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
 MAX_VALUE = 4096
 
@@ -31,6 +32,13 @@ class Value:
 
     text: str
     raw: str = ""
+
+
+def parse_words(text: str, escape: str) -> list[str]:
+    """Return the blank-separated words of a line; quotes and escapes stay as they are."""
+    if any(c in text for c in "\"'" + escape):
+        return _parse_words(text, escape)
+    return [word for word in _SPACES.split(text) if word]
 
 
 def expand(word: str, variables: Mapping[str, Value], escape: str = "\\") -> Value:

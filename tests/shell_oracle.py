@@ -19,6 +19,7 @@ import stat
 import struct
 import subprocess
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -1034,8 +1035,9 @@ class _Worker:
         self._shells = {name: shutil.which(name) or "" for name in available_shells()}
         self._prepared: tuple[str, ...] = ()
         self._applets_win: set[str] = set()
-        self._base = tempfile.mkdtemp(prefix="shell-oracle-root-")
+        self._lock, self._owner = threading.Lock(), os.getpid()
         worker, stub = _binaries()
+        self._base = tempfile.mkdtemp(prefix="shell-oracle-root-")
         # A user id per worker: process limits and signals then reach nobody else.
         user = str(1_500_000_000 + os.getpid() % 100_000_000)
         self._process = subprocess.Popen(
@@ -1050,15 +1052,18 @@ class _Worker:
         for shell in self._shells:
             self._check(shell)
 
-    def close(self) -> None:
-        """Ends the worker, which removes its root."""
+    def close(self) -> str:
+        """Ends the worker, which removes its root, and returns what it complained about."""
         atexit.unregister(self.close)
+        if os.getpid() != self._owner:
+            return ""
         try:
-            self._process.communicate(timeout=10)
-        except (subprocess.TimeoutExpired, BrokenPipeError):
+            _, errors = self._process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.communicate()
+            _, errors = self._process.communicate()
         shutil.rmtree(self._base, ignore_errors=True)
+        return errors.decode().strip()
 
     def has_applets_first(self, shell: str) -> bool:
         """Tells whether the shell prefers its own programs, which leave no trace."""
@@ -1071,10 +1076,12 @@ class _Worker:
         if setup.shell not in self._shells:
             raise OracleUnavailable(f"the shell {setup.shell} is not installed")
         layout = _layout(world, setup.start)
-        if layout != self._prepared:
-            self._ask("P", *layout)
-            self._prepared = layout
-        return _decoded(self._ask("X", *_request(setup, world, scripts, table)), setup.env)
+        with self._lock:
+            if layout != self._prepared:
+                self._ask("P", *layout)
+                self._prepared = layout
+            answer = self._ask("X", *_request(setup, world, scripts, table))
+        return _decoded(answer, setup.env)
 
     def _check(self, shell: str) -> None:
         programs = frozenset({"rm", "stub"})
@@ -1083,6 +1090,7 @@ class _Worker:
         if called == [("stub",)]:
             self._applets_win.add(shell)
         elif called != [("rm", "oracle"), ("stub",)]:
+            self.close()
             raise OracleUnavailable(f"{shell} does not run in the isolated root: {trace}")
 
     def _ask(self, *fields: str) -> list[bytes]:
@@ -1105,8 +1113,8 @@ class _Worker:
         assert self._process.stdout is not None
         data = self._process.stdout.read(size)
         if len(data) < size:
-            _, errors = self._process.communicate()
-            raise OracleUnavailable(f"the isolated worker ended: {errors.decode().strip()}")
+            _worker_of.cache_clear()
+            raise OracleUnavailable(f"the isolated worker ended: {self.close()}")
         return data
 
 
@@ -1278,7 +1286,7 @@ def _outcome(trace: _Trace, ignore: Callable[[Call], Call | None] = identity) ->
 _SAMPLE: Final = 64
 _REPORTED: Final = 3
 _RERUNS: Final = 4
-_GROWTH: Final = 200
+_RESTARTS: Final = 8
 
 _CANNOT_ENTER: Final = re.compile(r"can't cd to ([^\n:]+)|cd: ([^\n:]+): No such file")
 _CANNOT_WRITE: Final = re.compile(r"can(?:not|'t) create ([^\n:]+): (?:Directory|nonexistent)")
@@ -1299,6 +1307,7 @@ class _Comparison:
     identities: dict[Argv, Argv] = field(default_factory=dict)
     codes: dict[Argv, int] = field(default_factory=dict)
     errors: set[str] = field(default_factory=set)
+    restarts: int = 0
 
     def differences(self, max_commands: int) -> list[str]:
         """Follows every distinguishable combination of statuses, fewest failures first."""
@@ -1308,7 +1317,7 @@ class _Comparison:
         while pending and len(found) < _REPORTED:
             failing, decided = pending.popleft()
             difference, consulted = self._look(failing)
-            if (world := _grown(self.world, self.errors)) != self.world:
+            if (world := self._grown()) != self.world:
                 return self._restarted(world).differences(max_commands)
             found += difference
             done += 1
@@ -1320,7 +1329,13 @@ class _Comparison:
         return found
 
     def _restarted(self, world: World) -> _Comparison:
-        return _Comparison(self.before, self.after, self.setup, world, self.ignore)
+        sides = (self.before, self.after)
+        return _Comparison(*sides, self.setup, world, self.ignore, restarts=self.restarts + 1)
+
+    def _grown(self) -> World:
+        if self.world.name == NOTHING or self.restarts == _RESTARTS:
+            return self.world
+        return _grown(self.world, self.errors)
 
     def _sampled(self, count: int) -> list[str]:
         chance = random.Random(0)
@@ -1405,9 +1420,7 @@ def compare(
 
 
 def _grown(world: World, errors: Iterable[str]) -> World:
-    """Returns the world with what the shells missed in it, unless missing is its point."""
-    if world.name == NOTHING or len(world.directories | world.programs) > _GROWTH:
-        return world
+    """Returns the world with what the shells missed in it."""
     text = "\n".join(errors)
     entered = {path for pair in _CANNOT_ENTER.findall(text) for path in pair if path}
     unclear = set(_NO_SUCH_FILE.findall(text))

@@ -163,7 +163,7 @@ class Theirs:
         if kind == "ForClause":
             return "for", self.loop(node)
         if kind == "CaseClause":
-            items = (self.item(i) for i in node["Items"])
+            items = (self.item(i) for i in node.get("Items", ()))
             return "case", ("case", self.raw(node["Word"]), "in", *items, "esac")
         if kind == "FuncDecl":
             words = ["function"] if node.get("RsrvWord") else []
@@ -291,13 +291,34 @@ def shfmt(scripts: Sequence[str], dialect: Dialect) -> list[list[Json] | str]:
         whole = whole and line == statement["End"]["Line"]
         lines = found[line - 1]
         assert isinstance(lines, list)
-        lines.append(statement)
+        lines.append(regrouped(statement))
     if whole and all(found):
         return found
     if len(scripts) == 1:
         return [done.stderr.decode() or "no single line"]
     half = len(scripts) // 2
     return shfmt(scripts[:half], dialect) + shfmt(scripts[half:], dialect)
+
+
+def regrouped(statement: Json) -> Json:
+    """Take `&& b` out of the function in `f() { a; } && b`, where shfmt alone puts it.
+
+    dash and bash end the function with its compound command, as POSIX has it.
+    """
+    node: Json = statement.get("Cmd", {})
+    for side in ("X", "Y") if node.get("Type") == "BinaryCmd" else ():
+        node[side] = regrouped(node[side])
+    body: Json = node.get("Body", {}) if node.get("Type") == "FuncDecl" else {}
+    if body.get("Cmd", {}).get("Type") != "BinaryCmd":
+        return statement
+    leaf = body
+    while leaf["Cmd"]["X"].get("Cmd", {}).get("Type") == "BinaryCmd":
+        leaf = leaf["Cmd"]["X"]
+    first = leaf["Cmd"]["X"]
+    leaf["Cmd"]["X"] = {"Pos": node["Pos"], "End": first["End"], "Cmd": {**node, "Body": first}}
+    return {**body, "Pos": statement["Pos"], **{
+        key: statement[key] for key in ("Semicolon", "Background") if key in statement
+    }}  # fmt: skip
 
 
 def difference(script: shell.Script, statements: list[Json] | str) -> str:

@@ -1,0 +1,188 @@
+"""Where every path of a stage comes from, and digests of events that carry no position.
+
+A file system is what a base image left and the writes after it. A digest covers what an event is
+and what it can read, so two events that do not touch each other have the same digests in either
+order. What no table row bounds reads and writes everything.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+
+from refactor.effects.events import Block, Build, Copy, Event, Exec, Stage, Verbatim, flat
+from refactor.knowledge import table
+from refactor.words import Value
+
+TOP = "/"
+MAX_WRITES = 256
+# What the words of the command table stand for. `args` and `cwd` depend on the command.
+_REGIONS = {
+    "-": (),
+    "net": (),
+    "any": (TOP,),
+    "tmp": ("/tmp", "/var/tmp"),
+    "home": ("/root", "/home"),
+    "etc": ("/etc",),
+    "users": ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/home"),
+    "apt-lists": ("/var/lib/apt",),
+    "apt-cache": ("/var/cache/apt",),
+    "pip-cache": ("/root/.cache",),
+    "npm-cache": ("/root/.npm",),
+    "python": (TOP,),  # the interpreter in force may be that of any virtual environment
+    "node": (TOP,),
+    "system-packages": ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/var", "/opt", "/boot"),
+}
+_SAFE_WORD = re.compile(r"[\w@%+=:,./-]+\Z", re.ASCII)
+
+
+def digest(*parts: object) -> str:
+    """Return a short name for values."""
+    text = "\0".join(str(part) for part in parts)
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+
+
+@dataclass
+class FileSystem:
+    """A base and the writes after it: later ones shadow earlier ones below the same path."""
+
+    base: str
+    writes: list[tuple[str, str]] = field(default_factory=list)
+
+    def write(self, region: str, origin: str) -> None:
+        """Let a path, and all below it, come from somewhere else, or be changed in part."""
+        if region == TOP or len(self.writes) >= MAX_WRITES:
+            origin = digest(self.view(TOP), region, origin)
+            self.base, self.writes = origin, []
+        else:
+            self.writes.append((region, origin))
+
+    def view(self, region: str) -> str:
+        """Return a name for all that can be read at a path and below."""
+        met = sorted({r for r, _ in self.writes if _meet(r, region)})
+        parts = [(r, [o for w, o in self.writes if w == r or _below(r, w)]) for r in met]
+        inside = digest(self.base, parts)
+        above = [o for w, o in self.writes if _below(region, w)]
+        return digest(inside, above)
+
+
+def _below(path: str, parent: str) -> bool:
+    return path == parent or parent == TOP or path.startswith(parent.rstrip("/") + "/")
+
+
+def _meet(one: str, two: str) -> bool:
+    return _below(one, two) or _below(two, one)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The digests of a stage's events, in order, and its file system at the end."""
+
+    digests: tuple[str, ...]
+    files: FileSystem
+
+    def same_files(self, other: Trace) -> bool:
+        """Whether every path that either one writes comes from the same."""
+        regions = {TOP}.union(*({r for r, _ in t.files.writes} for t in (self, other)))
+        if self.files.base != other.files.base:
+            return False
+        return all(_own(self.files, r) == _own(other.files, r) for r in regions)
+
+
+def _own(files: FileSystem, region: str) -> list[str]:
+    return [origin for written, origin in files.writes if _meet(written, region) and region != TOP]
+
+
+def trace(build: Build) -> tuple[Trace, ...]:
+    """Follow every stage's files."""
+    done: list[Trace] = []
+    for stage in build.stages:
+        done.append(_stage(stage, done))
+    return tuple(done)
+
+
+def _stage(stage: Stage, done: list[Trace]) -> Trace:
+    if isinstance(stage.base, int):
+        parent = done[stage.base].files
+        files = FileSystem(parent.base, list(parent.writes))
+    else:
+        files = FileSystem(digest("base", stage.base, stage.platform))
+    digests: list[str] = []
+    for event in stage.events:
+        reads, writes = footprint(event)
+        source = ""
+        if isinstance(event, Copy) and isinstance(event.origin, int):
+            views = [done[event.origin].files.view(_absolute(s.text)) for s in event.sources]
+            source = digest(*views)
+        name = digest(event, source, *(files.view(region) for region in sorted(reads)))
+        digests.append(name)
+        for region in sorted(writes):
+            files.write(region, name)
+    return Trace(tuple(digests), files)
+
+
+def _absolute(path: str) -> str:
+    return posixpath.normpath("/" + path.strip("/")) if "$" not in path else TOP
+
+
+def footprint(event: Event) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the paths that an event may read, and those that it may write."""
+    if isinstance(event, Verbatim):
+        return frozenset({TOP}), frozenset({TOP})
+    if isinstance(event, Copy):
+        target = _path(event.destination.text, event.workdir)
+        return frozenset(), frozenset({target})
+    if isinstance(event, Block):
+        inner = [footprint(part) for part in flat(event.parts)]
+        reads = frozenset().union(*(r for r, _ in inner))
+        return reads, frozenset().union(*(w for _, w in inner))
+    return _command(event)
+
+
+def _command(event: Exec) -> tuple[frozenset[str], frozenset[str]]:
+    everything = frozenset({TOP}), frozenset({TOP})
+    row = _rows().get(event.argv[0]) if event.argv else None
+    words = (*event.argv[1:], *event.assignments, *event.redirects)
+    if row is None or event.shell_state or any("$(" in w or "`" in w for w in words):
+        return everything
+    reads, writes = (_regions(row[key], event) for key in ("reads", "writes"))
+    for redirect in event.redirects:
+        target = _path(redirect.lstrip("0123456789<>&| "), event.setting.workdir)
+        (reads if "<" in redirect else writes).add(target)
+    return frozenset(reads | writes), frozenset(writes)  # what is written may be kept in part
+
+
+def _regions(words: str, event: Exec) -> set[str]:
+    found: set[str] = set()
+    for word in words.split():
+        if word == "cwd":
+            found.add(_path(".", event.setting.workdir))
+        elif word == "args":
+            found |= {_argument(a, event) for a in event.argv[1:]}
+        else:
+            found |= set(_REGIONS.get(word, (TOP,)))
+    return found
+
+
+def _argument(word: str, event: Exec) -> str:
+    """Return the path that an argument may be; an option's value counts too."""
+    value = word.partition("=")[2] if word.startswith("-") and "=" in word else word
+    return _path(value, event.setting.workdir)
+
+
+def _path(text: str, workdir: tuple[Value, ...]) -> str:
+    if not _SAFE_WORD.match(text):
+        return TOP
+    steps = [step.text for step in workdir]
+    if not text.startswith("/") and not all(map(_SAFE_WORD.match, steps)):
+        return TOP
+    path = posixpath.normpath(posixpath.join(*steps, text)) if steps else text
+    return path if path.startswith("/") else TOP
+
+
+@lru_cache(maxsize=1)
+def _rows() -> dict[str, dict[str, str]]:
+    return {row["command"]: row for row in table("commands")}
