@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import dataclass
 
-from refactor.facts.joining import End, Join
+from refactor.facts.joining import End, Group
 from refactor.facts.pragmas import PRAGMA
 from refactor.shell import Word
 from refactor.snapshot import Run, Snapshot
@@ -34,14 +36,13 @@ def insert_word(run: Run, word: Word, text: str) -> Edit:
     return Edit(Span(end, end), f" {text}")
 
 
-def append_words(run: Run, words: tuple[Word, ...], added: list[str]) -> tuple[Edit, ...]:
-    """Write words behind the last of a command's words: on lines of their own if it has one."""
+def append_words(run: Run, word: Word, added: list[str]) -> tuple[Edit, ...]:
+    """Write words behind a word: on lines of their own if it has one."""
     if not added:
         return ()
     ins = run.instruction
-    last = ins.logical.span(run.at(words[-1].start), run.at(words[-1].end))
-    previous = ins.logical.span(run.at(words[-2].start), run.at(words[-2].end))
-    gap = run.text[previous.end : last.start]
+    last = ins.logical.span(run.at(word.start), run.at(word.end))
+    gap = run.text[len(run.text[: last.start].rstrip(" \t\r\n\\`")) : last.start]
     lead = " " if "\n" not in gap or "#" in gap else gap
     return (Edit(Span(last.end, last.end), "".join(lead + word for word in added)),)
 
@@ -57,54 +58,77 @@ def append_command(snapshot: Snapshot, run: Run, how: End, command: str) -> tupl
     place = Span(_code_end(run), ins.code_end)  # a separator at the very end is replaced
     layout = Layout.of(snapshot, ins)
     closing = "; }" if how.braces else ""
-    newline = snapshot.dockerfile.newline(ins.span.start)
-    escape = snapshot.dockerfile.escape
-    operator = how.operator if how.operator == ";" else f" {how.operator}"
-    if not layout.multiline:
-        text = f"{closing}{operator} {command}"
-    elif how.operator == ";" or layout.trailing:
-        text = f"{closing}{operator} {escape}{newline}{layout.indent}{command}"
+    if layout.multiline:
+        text = f"{closing}{layout.between(how.operator, [])}{command}"
     else:
-        text = f"{closing} {escape}{newline}{layout.indent}{how.operator} {command}"
+        operator = how.operator if how.operator == ";" else f" {how.operator}"
+        text = f"{closing}{operator} {command}"
     if not how.braces:
         return (Edit(place, text),)
     home = ins.logical.home(ins.args_start)
     return (Edit(Span(home, home), "{ "), Edit(place, text))
 
 
+@dataclass(frozen=True, slots=True)
 class Layout:
-    """How a RUN breaks its lines: indent of its commands, and where the operators stand."""
+    """How a RUN breaks its lines: where the operators stand, and the indent of commands."""
 
-    def __init__(self, multiline: bool, trailing: bool, indent: str) -> None:
-        self.multiline = multiline
-        self.trailing = trailing
-        self.indent = indent
+    multiline: bool
+    trailing: bool
+    indent: str
+    escape: str
+    newline: str
+
+    def between(self, operator: str, comments: list[str]) -> str:
+        """Return what stands between two commands on lines of their own."""
+        lines = "".join(f"{self.indent}{line}{self.newline}" for line in comments)
+        cut = f" {self.escape}{self.newline}"
+        if operator == ";":
+            return f";{cut}{lines}{self.indent}"
+        if self.trailing:
+            return f" {operator}{cut}{lines}{self.indent}"
+        return f"{cut}{lines}{self.indent}{operator} "
 
     @staticmethod
     def of(snapshot: Snapshot, ins: Instruction) -> Layout:
         """Measure one instruction; what it does not show is taken from the rest of the file."""
         lines = snapshot.text[ins.span.start : ins.code_end].split("\n")
-        leading, trailing = snapshot.fact(_majority)
+        leading, trailing, indent = snapshot.fact(_majority)
+        rest = (snapshot.dockerfile.escape, snapshot.dockerfile.newline(ins.span.start))
         if len(lines) < 2:
-            return Layout(False, trailing > leading, "    ")
+            return Layout(False, trailing > leading, indent, *rest)
         starts = [m[1] for line in lines[1:] if (m := _LEADING.match(line))]
         if starts:
-            return Layout(True, False, starts[-1])
+            return Layout(True, False, starts[-1], *rest)
         ends = [row for row, line in enumerate(lines[:-1]) if _TRAILING.search(line)]
-        if ends:
-            return Layout(True, True, _indent(lines[ends[-1] + 1]) or "    ")
-        return Layout(True, trailing > leading, _indent(lines[1]) or "    ")
+        own = _indent(lines[ends[-1] + 1] if ends else lines[1])
+        return Layout(True, bool(ends) or trailing > leading, own or indent, *rest)
+
+    @staticmethod
+    def of_many(snapshot: Snapshot, instructions: list[Instruction]) -> Layout:
+        """Measure the first of several instructions that has several lines."""
+        layouts = [Layout.of(snapshot, ins) for ins in instructions]
+        return next((layout for layout in layouts if layout.multiline), layouts[0])
 
 
 _LEADING = re.compile(r"([ \t]*)(?:&&|\|\||;)")
 _TRAILING = re.compile(r"(?:&&|;)[ \t]*[\\`][ \t\r]*$")
 
 
-def _majority(snapshot: Snapshot) -> tuple[int, int]:
-    """Count the lines that begin with an operator, and those that end with one."""
-    lines = snapshot.text.split("\n")
-    return sum(bool(_LEADING.match(line)) for line in lines), sum(
-        bool(_TRAILING.search(line)) for line in lines
+def _majority(snapshot: Snapshot) -> tuple[int, int, str]:
+    """Count lines that begin and that end with an operator; return the commonest indent too."""
+    lines = [
+        line
+        for ins in snapshot.dockerfile.instructions
+        if ins.keyword == "RUN"
+        for line in snapshot.text[ins.span.start : ins.span.end].split("\n")[1:]
+    ]
+    indents = Counter(_indent(line) for line in lines if line.strip())
+    indents.pop("", None)
+    return (
+        sum(bool(_LEADING.match(line)) for line in lines),
+        sum(bool(_TRAILING.search(line)) for line in lines),
+        min(indents, key=lambda i: (-indents[i], len(i)), default="    "),
     )
 
 
@@ -112,42 +136,32 @@ def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
-class Unjoinable(ValueError):
-    """The text between two instructions does not let them be joined."""
-
-
-def join_runs(snapshot: Snapshot, left: Run, right: Run, how: Join) -> tuple[Edit, ...]:
-    """Make two RUN instructions one; comments between them move into the continuation."""
-    one, two = left.instruction, right.instruction
-    layout = Layout.of(snapshot, one)
-    if not layout.multiline:
-        follows = Layout.of(snapshot, two)
-        layout = Layout(True, follows.trailing, follows.indent)
-    end = _code_end(left)
-    start = two.logical.home(right.at(how.skip))
-    pragmas, comments = _between(snapshot, one.span.end, two.span.start)
-    if snapshot.text[end : one.span.end].strip(SPACE + ";"):
-        raise Unjoinable("text after the last command")
-    newline = snapshot.dockerfile.newline(one.span.start)
-    escape = snapshot.dockerfile.escape
-    lines = "".join(f"{layout.indent}{line}{newline}" for line in comments)
-    opening = "{ " if how.braces_right else ""
-    closing = "; }" if how.braces_left else ""
-    if how.operator == ";" or layout.trailing:
-        operator = how.operator if how.operator == ";" else f" {how.operator}"
-        text = f"{closing}{operator} {escape}{newline}{lines}{layout.indent}{opening}"
-    else:
-        text = f"{closing} {escape}{newline}{lines}{layout.indent}{how.operator} {opening}"
-    found = [Edit(Span(end, start), text)]
-    if how.braces_left:
-        home = one.logical.home(one.args_start)
+def join_runs(snapshot: Snapshot, group: Group) -> tuple[Edit, ...]:
+    """Make several RUN instructions one; comments between them move into the continuation."""
+    first = group.runs[0]
+    layout = Layout.of_many(snapshot, [run.instruction for run in group.runs])
+    found: list[Edit] = []
+    closing = ""
+    if group.joins[0].braces_left:
+        home = first.instruction.logical.home(first.instruction.args_start)
         found.append(Edit(Span(home, home), "{ "))
-    if how.braces_right:
-        last = _code_end(right)
-        found.append(Edit(Span(last, two.code_end), "; }"))
-    if pragmas:
-        moved = "".join(line + newline for line in pragmas)
-        found.append(Edit(Span(one.span.start, one.span.start), moved))
+        closing = "; }"
+    for left, right, how in zip(group.runs, group.runs[1:], group.joins, strict=False):
+        pragmas, comments = _between(
+            snapshot, left.instruction.span.end, right.instruction.span.start
+        )
+        if pragmas:
+            moved = "".join(line + layout.newline for line in pragmas)
+            start = first.instruction.span.start
+            found.append(Edit(Span(start, start), moved))
+        begin = right.instruction.logical.home(right.at(how.skip))
+        lead = layout.between(how.operator, comments)
+        opening = "{ " if how.braces_right else ""
+        found.append(Edit(Span(_code_end(left), begin), f"{closing}{lead}{opening}"))
+        closing = "; }" if how.braces_right else ""
+    if closing:
+        last = group.runs[-1]
+        found.append(Edit(Span(_code_end(last), last.instruction.code_end), closing))
     return tuple(found)
 
 

@@ -663,6 +663,8 @@ class _Reader:
                 "a comment ends the command" if text.startswith("#", start) else "a missing word"
             )
         raw = text[start : self.at]
+        if raw[0] == "{" and raw[-1] == "}" and text.startswith(("<", ">"), self.at):
+            raise Opaque("{variable}> is a redirection to some shells")
         if _PLAIN.match(raw):
             return Word(raw, start, self.at, raw)
         if "{" in raw and not self.bash:

@@ -58,28 +58,28 @@ from refactor import (
 )  # fmt: skip
 def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     """Look at each pair of neighbours."""
-    taken: Run | None = None
-    for left, right in joining.pairs(snapshot):
-        if left is taken or not _only_updates(left) or not _installs_first(right):
-            continue
-        how = joining.join(left, right)
-        at = right.instruction.span.start
-        if isinstance(how, joining.Hindrance):
-            yield Refusal(how.code, f"not joined: {how.reason}", how.unlock, at)
-        elif joining.crosses_pragmas(snapshot, left, right):
-            yield Refusal("M109", "ignore comments of both", "write one above both", at)
-        else:
-            taken = right
-            yield Change(
-                "an update in a layer of its own is cached and goes out of date",
-                edits.join_runs(snapshot, left, right, how),
-                (Claim(Effect.LAYERS, frozenset({f"stage {stage_label(snapshot, left)}"})),),
-            )
+    for row in joining.neighbours(snapshot):
+        taken: Run | None = None
+        for left, right in zip(row, row[1:], strict=False):
+            if left is taken or not _only_updates(left) or not _installs_first(right):
+                continue
+            for found in joining.groups(snapshot, (left, right)):
+                if isinstance(found, joining.Group):
+                    taken = right
+                    yield _change(snapshot, found)
+                else:
+                    at = right.instruction.span.start
+                    _, why = found
+                    yield Refusal(why.code, f"not joined: {why.reason}", why.unlock, at)
 
 
-def stage_label(snapshot: Snapshot, run: Run) -> str:
-    """Return the name of a RUN's stage."""
-    return snapshot.graph.stages[run.stage].label
+def _change(snapshot: Snapshot, group: joining.Group) -> Change:
+    label = snapshot.graph.stages[group.runs[0].stage].label
+    return Change(
+        "an update in a layer of its own is cached and goes out of date",
+        edits.join_runs(snapshot, group),
+        (Claim(Effect.LAYERS, frozenset({f"stage {label}"})),),
+    )
 
 
 def _only_updates(run: Run) -> bool:

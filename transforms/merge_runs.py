@@ -18,7 +18,6 @@ from refactor import (
     Example,
     Phase,
     Refusal,
-    Run,
     Safety,
     Snapshot,
     apt,
@@ -73,28 +72,28 @@ class Options:
     ],
 )  # fmt: skip
 def propose(snapshot: Snapshot, options: Options | None) -> Iterator[Change | Refusal]:
-    """Look at each pair of neighbours."""
+    """Look at each row of neighbours."""
     wanted = apt.output_stages(snapshot)
     everywhere = options is not None and options.stages == "all"
-    taken: Run | None = None
-    for left, right in joining.pairs(snapshot):
-        at = right.instruction.span.start
-        if left is taken:
-            continue  # it becomes part of another; the next parse sees what of
-        if left.stage not in wanted and not everywhere:
+    for row in joining.neighbours(snapshot):
+        stage = snapshot.graph.stages[row[0].stage]
+        if stage.index not in wanted and not everywhere:
+            at = row[1].instruction.span.start
             yield Refusal("M106", "separate layers keep a builder's cache", 'stages = "all"', at)
             continue
-        how = joining.join(left, right)
-        if isinstance(how, joining.Hindrance):
-            yield Refusal(how.code, f"not joined: {how.reason}", how.unlock, at)
-        elif joining.crosses_pragmas(snapshot, left, right):
-            yield Refusal("M109", "ignore comments of both", "write one above both", at)
-        else:
-            taken = right
-            label = snapshot.graph.stages[left.stage].label
+        for found in joining.groups(snapshot, row):
+            if not isinstance(found, joining.Group):
+                run, why = found
+                at = run.instruction.span.start
+                yield Refusal(why.code, f"not joined: {why.reason}", why.unlock, at)
+                continue
+            claim = Claim(Effect.LAYERS, frozenset({f"stage {stage.label}"}))
             yield Change(
-                "two neighbouring RUN lines make one layer",
-                edits.join_runs(snapshot, left, right, how),
-                (Claim(Effect.LAYERS, frozenset({f"stage {label}"})),),
+                f"{_NUMBERS.get(len(found.runs), str(len(found.runs)))} neighbouring RUN lines make one layer",
+                edits.join_runs(snapshot, found),
+                (claim,) * len(found.joins),
                 Safety.SUGGESTED,
             )
+
+
+_NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}

@@ -45,6 +45,8 @@ _DECIDED = ("--no-install-recommends", "--install-recommends", "--no-recommends"
         Example("FROM debian\nRUN apt-get install -y curl && true\n",
                 "FROM debian\nRUN apt-get install -y --no-install-recommends curl ca-certificates "
                 "&& true\n"),
+        Example("FROM debian\nRUN apt-get install curl -y\n",
+                "FROM debian\nRUN apt-get install --no-install-recommends curl ca-certificates -y\n"),
         Example("FROM debian\nRUN apt-get install -y \\\n    unzip \\\n    curl\n",
                 "FROM debian\nRUN apt-get install -y --no-install-recommends \\\n    unzip \\\n"
                 "    curl \\\n    ca-certificates\n"),
@@ -73,15 +75,17 @@ def _judge(run: Run, command: packages.Command, op: packages.Operation) -> Chang
             "P203", f"relies on recommended packages: {listed}", "add the flag and test the image", at
         )
     before = " ".join((*(w.text for w in command.assignments), *command.argv))
-    after = packages.with_word(command, op.flag_place, "--no-install-recommends")
     keep = [name for name in needs.keep if name not in known]
+    after = packages.with_words(
+        command, {op.flag_place: ["--no-install-recommends"], op.arguments[-1]: keep}
+    )
     return Change(
         f"recommended packages are not needed{_besides(keep)}",
         (
             edits.insert_word(run, op.flag_place, "--no-install-recommends"),
-            *edits.append_words(run, command.words, keep),
+            *edits.append_words(run, op.arguments[-1], keep),
         ),
-        (Claim(Effect.PACKAGES, frozenset({f"- {before}", f"+ {' '.join([after, *keep])}"})),),
+        (Claim(Effect.PACKAGES, frozenset({f"- {before}", f"+ {after}"})),),
         Safety.SUGGESTED,
         tuple(f"`{name}` needs none of the packages that it recommends" for name in needs.unknown),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from refactor.effects.events import Copy, Exec
-from refactor.facts.packages import APT, LISTS, SAME_IN_APT_GET, recommended
+from refactor.facts.packages import APT, LISTS, SAME_IN_APT_GET, operation, recommended
+from refactor.shell import Command, Word
 
 CLEANUPS = frozenset({f"rm -rf {LISTS}/*", f"sudo rm -rf {LISTS}/*"})
 ASSUME_YES_ACTIONS = frozenset(
@@ -31,17 +32,39 @@ def same_but_for_cache(before: Exec, after: Exec) -> bool:
 
 def same_but_for_packages(before: Exec, after: Exec) -> bool:
     """Whether the second installs no recommended packages but those that it must keep."""
-    count = len(after.argv) - len(before.argv)
-    if count < 1 or not APT.intersection(before.argv):
+    words = tuple(Word(text, 0, 0, text) for text in before.argv)
+    found = operation(Command(0, 0, (), words, ()))
+    if found is None or found.manager not in APT or found.action != "install":
         return False
-    kept = after.argv[len(after.argv) - count + 1 :] if count > 1 else ()
-    rest = after.argv[: len(after.argv) - count + 1]
-    found = _inserted(before.argv, rest)
-    if found is None or found[1] != ("--no-install-recommends",):
+    names = [word.text for word in found.arguments]
+    added = _behind(before.argv, after.argv)
+    if added is None or len(added) < 1 or not names:
         return False
-    if not re.match(r"install\Z|-[yq]+\Z", found[0]) or "install" not in before.argv:
+    (place, flag), *kept = added
+    if flag != "--no-install-recommends" or not re.match(r"install\Z|-[yq]+\Z", place):
         return False
-    return set(kept) <= set(recommended(list(before.argv)).keep)
+    allowed = set(recommended(names).keep) - set(names)
+    previous = [names[-1], *(word for _, word in kept)]
+    return all(
+        word in allowed and behind == wanted
+        for (behind, word), wanted in zip(kept, previous, strict=False)
+    )
+
+
+def _behind(
+    before: tuple[str, ...], after: tuple[str, ...]
+) -> list[tuple[str, str]] | None:
+    """Return the words that were put in, each with the word in front of it, if that is all."""
+    at = 0
+    added: list[tuple[str, str]] = []
+    for index, word in enumerate(after):
+        if at < len(before) and before[at] == word:
+            at += 1
+        elif index:
+            added.append((after[index - 1], word))
+        else:
+            return None
+    return added if at == len(before) else None
 
 
 def same_copy(before: Copy, after: Copy) -> bool:

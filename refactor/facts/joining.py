@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from collections.abc import Sequence as Sequence_
 from dataclasses import dataclass
 from enum import StrEnum
 
 from refactor.facts.pragmas import PRAGMA, skips
-from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Script, Sequence, commands
+from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Script, Sequence
 from refactor.snapshot import Run, Snapshot
 
 
@@ -74,20 +75,21 @@ def _sets_errexit(command: Command) -> bool:
     return any(re.match(r"-[a-z]*e", w) for w in words) or "errexit" in words
 
 
-def join(left: Run, right: Run) -> Join | Hindrance:
-    """Return how two RUN instructions become one."""
-    if set(left.instruction.flags) != set(right.instruction.flags) and _flags(left) != _flags(right):
+def join(group: Sequence_[Run], right: Run, operator: str) -> Join | Hindrance:
+    """Return how a RUN is added to those joined so far; `operator` is the last one used, if any."""
+    left = group[-1]
+    if _flags(left) != _flags(right):
         return Hindrance("M101", "the flags differ", "give both the same flags")
     for run in (left, right):
         if run.script is None or not run.script.body.parts:
             return _unread(run)
-    assert left.script and right.script
-    if len(left.script.text) + len(right.script.text) > MAX_SCRIPT:
+    scripts = [run.script for run in (*group, right) if run.script]
+    if sum(len(script.text) for script in scripts) > MAX_SCRIPT:
         return Hindrance("M110", "the joined script is too long", "none needed")
-    for script, is_left in ((left.script, True), (right.script, False)):
+    for script, is_left in ((scripts[-2], True), (scripts[-1], False)):
         if found := _hazard(script, is_left):
             return found
-    return _algebra(left, right)
+    return _algebra(left.shell.errexit, scripts, operator)
 
 
 MAX_SCRIPT = 16_000
@@ -172,35 +174,33 @@ def _unscoped(node: Node) -> Iterator[Command]:
                 yield from _unscoped(part)
 
 
-def _algebra(left: Run, right: Run) -> Join | Hindrance:
-    assert left.script and right.script
-    one, two = body(left.script), body(right.script)
-    errexit_inside = any(
-        c.name == "set" for run in (left, right) for c in commands(run.script.body)  # type: ignore[union-attr]
-    )  # fmt: skip
-    if left.shell.errexit and (one, two) != (Body.CHAIN, Body.CHAIN):
+def _algebra(shell_errexit: bool, scripts: list[Script], operator: str) -> Join | Hindrance:
+    *joined, right = scripts
+    one, two = body(joined[0]), body(right)
+    if operator == "&&":
+        one = Body.CHAIN  # braces have made it one
+    if shell_errexit and (one, two) != (Body.CHAIN, Body.CHAIN):
         return Hindrance("M102", "the shell itself has -e", "write both as chains of &&")
     if one is Body.ERREXIT:
-        return _after_errexit(left.script, right.script, two)
-    if two is Body.ERREXIT or errexit_inside:
+        return _after_errexit(joined, right, two)
+    if two is Body.ERREXIT or any(c.name == "set" for s in scripts[-2:] for c in s.commands()):
         return Hindrance("M102", "set -e: joining with && would disable it", "write it with &&")
     return Join("&&", one is not Body.CHAIN, two is not Body.CHAIN)
 
 
-def _after_errexit(left: Script, right: Script, two: Body) -> Join | Hindrance:
+def _after_errexit(joined: list[Script], right: Script, two: Body) -> Join | Hindrance:
     refused = Hindrance("M102", "set -e: joining would change what it covers", "write both with &&")
-    if any(c.name == "set" for c in left.commands() if c != left.body.parts[0]):
+    first, last = joined[0].body.parts[0], joined[-1].body.parts[-1]
+    if any(c.name == "set" for c in joined[0].commands() if c != first):
         return refused
-    last = left.body.parts[-1]
-    if left.body.separators[-1] or isinstance(last, AndOr) or _negated(last):
+    if joined[-1].body.separators[-1] or isinstance(last, AndOr) or _negated(last):
         return refused
-    if two is Body.CHAIN and not any(c.name == "set" for c in right.commands()):
-        return Join(";") if _only_quiet(left.body.parts[0]) else refused
-    if two is Body.ERREXIT:
-        first, other = left.body.parts[0], right.body.parts[0]
-        same = isinstance(first, Command) and isinstance(other, Command) and first.argv == other.argv
-        once = sum(c.name == "set" for c in right.commands()) == 1
-        if same and once and right.body.separators[0] == ";":
+    sets = sum(c.name == "set" for c in right.commands())
+    if two is Body.CHAIN and not sets:
+        return Join(";") if _only_quiet(first) else refused
+    if two is Body.ERREXIT and sets == 1 and right.body.separators[0] == ";":
+        other = right.body.parts[0]
+        if isinstance(first, Command) and isinstance(other, Command) and first.argv == other.argv:
             return Join(";", skip=right.body.parts[1].start)
     return refused
 
@@ -216,24 +216,57 @@ def _negated(node: Node) -> bool:
     return isinstance(node, Pipeline) and node.negated
 
 
-def pairs(snapshot: Snapshot) -> Iterator[tuple[Run, Run]]:
-    """Yield the RUN instructions of one stage with nothing but comments and blanks between."""
+@dataclass(frozen=True, slots=True)
+class Group:
+    """RUN instructions that become one, and how each is added to those before it."""
+
+    runs: tuple[Run, ...]
+    joins: tuple[Join, ...]
+
+
+def neighbours(snapshot: Snapshot) -> Iterator[tuple[Run, ...]]:
+    """Yield the RUN instructions, two at least, with nothing but comments and blanks between."""
     runs = {run.instruction.span.start: run for run in snapshot.runs if not run.triggered}
-    instructions = snapshot.dockerfile.instructions
-    for one, two in zip(instructions, instructions[1:], strict=False):
-        if one.keyword == two.keyword == "RUN":
-            yield runs[one.span.start], runs[two.span.start]
+    row: list[Run] = []
+    for ins in (*snapshot.dockerfile.instructions, None):
+        if ins is not None and ins.keyword == "RUN" and ins.span.start in runs:
+            row.append(runs[ins.span.start])
+            continue
+        if len(row) > 1:
+            yield tuple(row)
+        row = []
 
 
-def crosses_pragmas(snapshot: Snapshot, left: Run, right: Run) -> bool:
+def groups(snapshot: Snapshot, row: Sequence_[Run]) -> Iterator[Group | tuple[Run, Hindrance]]:
+    """Yield what of a row of neighbours becomes one, and where and why a join is not made."""
+    runs: list[Run] = [row[0]]
+    joins: list[Join] = []
+    for right in row[1:]:
+        how = join(runs, right, joins[-1].operator if joins else "")
+        if isinstance(how, Join) and crosses_pragmas(snapshot, runs, right):
+            how = Hindrance("M109", "ignore comments of both", "write one above both")
+        if isinstance(how, Join):
+            runs.append(right)
+            joins.append(how)
+            continue
+        yield right, how
+        if joins:
+            yield Group(tuple(runs), tuple(joins))
+        runs, joins = [right], []
+    if joins:
+        yield Group(tuple(runs), tuple(joins))
+
+
+def crosses_pragmas(snapshot: Snapshot, group: Sequence_[Run], right: Run) -> bool:
     """Whether ignore comments of both would have to become one, or move past other comments."""
-    between = snapshot.text[left.instruction.span.end : right.instruction.span.start]
-    if not any(PRAGMA.match(line.strip()) for line in between.split("\n")):
-        return False
+    between = snapshot.text[group[-1].instruction.span.end : right.instruction.span.start]
     lines = [line.strip() for line in between.split("\n") if line.strip()]
-    first = next(i for i, line in enumerate(lines) if PRAGMA.match(line))
+    if not any(map(PRAGMA.match, lines)):
+        return False
     _, local = skips(snapshot)
-    return bool(left.instruction.comments or first or left.instruction.span.start in local)
+    if len(group) > 1 or not PRAGMA.match(lines[0]):
+        return True
+    return bool(group[0].instruction.comments or group[0].instruction.span.start in local)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import takewhile
 
@@ -164,11 +166,12 @@ def cleans_lists(argv: tuple[str, ...]) -> bool:
 
 
 def _is_lists(path: str) -> bool:
+    """Whether a path or pattern covers the lists: they themselves, a folder above, or all in it."""
     path = path.strip("\"'")
-    whole = path.rstrip("/*") or "/"
-    if path.endswith("*") and not path.endswith("/*"):
-        return False
-    return whole in (LISTS, "/var/lib/apt", "/var/lib") or (
+    path = path[:-2] if path.endswith("/*") else path
+    path = path.rstrip("/")
+    whole = ("/var/lib", "/var/lib/apt", LISTS)
+    return any(fnmatchcase(part, path) for part in whole) or (
         path.startswith("/var/lib/") and "{" in path and "apt" in path
     )
 
@@ -187,11 +190,14 @@ def asks_apt(text: str) -> bool:
 
 def with_word(command: Command, after: Word, text: str) -> str:
     """Return a command's line with a word put behind one of its words."""
+    return with_words(command, {after: [text]})
+
+
+def with_words(command: Command, added: Mapping[Word, list[str]]) -> str:
+    """Return a command's line with words put behind some of its words."""
     words = [*(w.text for w in command.assignments)]
     for word, argument in zip(command.words, command.argv, strict=True):
-        words.append(argument)
-        if word == after:
-            words.append(text)
+        words += (argument, *added.get(word, ()))
     return " ".join(words)
 
 
