@@ -12,6 +12,7 @@ from refactor.config import Config, ConfigError
 from refactor.context import DiskContext
 from refactor.engine import Failed, Refused, Result, run
 from refactor.model import Safety
+from refactor.registry import Unusable, select
 
 MIN_FOR_PROCESSES = 24
 
@@ -50,13 +51,17 @@ def one(path: Path, wishes: Wishes) -> Result:
     """Refactor one file, without writing it."""
     name = shown(path)
     try:
+        if not path.is_file():  # first: a link in a circle cannot even be resolved
+            return Refused(name, reason=_no_file(path))
         found = configuration.read(wishes.config) if wishes.config else configuration.load(path)
         settings = wishes.apply(found.for_path(path))
-        if not path.is_file():
-            return Refused(name, reason=_no_file(path))
+        if settings.options:
+            select((), tuple(settings.options))  # a name that is not known is an error
         data = path.read_bytes()
     except ConfigError:
         raise
+    except Unusable as error:
+        return Failed(name, reason=str(error))
     except OSError as error:
         return Failed(name, reason=error.strerror or str(error))
     return run(name, data, settings, DiskContext(path.parent))

@@ -88,8 +88,10 @@ def fix(
             level(level_name, "--level") if level_name else None, _ids(select), _ids(ignore), config
         )
         choose(wishes.select, wishes.ignore)
-        if paths == [Path("-")]:
-            raise typer.Exit(_standard_input(wishes, check, diff))
+        if paths and Path("-") in paths:
+            if len(paths) > 1 or patch:
+                _fail("- stands alone, without other paths and without --patch")
+            raise typer.Exit(_standard_input(wishes, check, diff, quiet, strict))
         session = _Session(check, diff, patch, quiet, verbose, strict)
         code = session.run(discover(paths or [Path()]), wishes, jobs or os.cpu_count() or 1)
     except (ConfigError, Unusable) as error:
@@ -106,21 +108,24 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(ERROR)
 
 
-def _standard_input(wishes: Wishes, check: bool, diff: bool) -> int:
+def _standard_input(wishes: Wishes, check: bool, diff: bool, quiet: bool, strict: bool) -> int:
     from refactor import config as configuration
 
     found = configuration.read(wishes.config) if wishes.config else configuration.load(Path("-"))
     data = sys.stdin.buffer.read()
     result = run("Dockerfile", data, wishes.apply(found))
     for line in text.remarks(result, False):
-        typer.echo(line, err=True, nl=False)
+        if not quiet or isinstance(result, Failed):
+            typer.echo(line, err=True, nl=False)
     after = result.after if isinstance(result, Changed) else data
     if diff and isinstance(result, Changed):
         sys.stdout.buffer.write(encode(result.patch))
     elif not diff and not check:
         sys.stdout.buffer.write(after)
-    if isinstance(result, Failed | Refused):
+    if isinstance(result, Failed):
         return ERROR
+    if strict and isinstance(result, Refused):
+        return REFUSED
     return PENDING if check and isinstance(result, Changed) else DONE
 
 
@@ -156,7 +161,10 @@ class _Session:
                 self.show(path, result)
             self.errors += isinstance(result, Failed)
         if self.patch is not None:
-            self.patch.write_bytes(encode("".join(patches)))
+            try:
+                self.patch.write_bytes(encode("".join(patches)))
+            except OSError as error:
+                _fail(f"{self.patch}: not written: {error.strerror}")
         self.talk(f"{summary}\n")
         return self.exit_code(summary)
 

@@ -76,7 +76,8 @@ def _table(path: Path) -> dict[str, Any] | None:
         raise ConfigError(f"{path}: {error}") from None
     if path.name != "pyproject.toml":
         return data
-    found = data.get("tool", {}).get(TABLE)
+    tool = data.get("tool")
+    found = tool.get(TABLE) if isinstance(tool, dict) else None
     return found if isinstance(found, dict) else None
 
 
@@ -99,9 +100,10 @@ def parse(table: Mapping[str, Any], path: Path) -> Config:
     """Check a table; unknown keys are errors that name the known ones."""
     values = _checked(table, _KEYS, path)
     values.pop("fleet", None)
-    overrides = tuple(
-        _checked(item, _OVERRIDE_KEYS, path) for item in values.pop("overrides", ())
-    )
+    items = values.pop("overrides", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ConfigError(f"{path}: overrides are tables: [[overrides]]")
+    overrides = tuple(_checked(item, _OVERRIDE_KEYS, path) for item in items)
     for item in overrides:
         if "paths" not in item:
             raise ConfigError(f"{path}: an override needs `paths`")
@@ -128,8 +130,10 @@ def _value(key: str, value: Any, path: Path) -> Any:
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise ConfigError(f"{path}: {key} is a list of strings")
         return tuple(value)
-    if key in ("images", "options") and not isinstance(value, dict):
-        raise ConfigError(f"{path}: {key} is a table")
+    if key in ("images", "options"):
+        what, kind = ("strings", str) if key == "images" else ("tables", dict)
+        if not isinstance(value, dict) or not all(isinstance(v, kind) for v in value.values()):
+            raise ConfigError(f"{path}: {key} is a table of {what}")
     return value
 
 

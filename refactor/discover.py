@@ -23,12 +23,16 @@ _VENDORED = frozenset(
     "vendor vendored third_party third-party node_modules .git .hg .svn .venv venv site-packages "
     "bower_components .tox .terraform".split()
 )
+_TEST_DATA = frozenset({"testdata", "testfiles", "test-fixtures", "test_fixtures", "__fixtures__"})
 _TEMPLATE = re.compile(rb"(?m)^[ \t]*(?:\{\{|\{%|<%)|^[ \t]*FROM[^\n]*(?:\{\{|\{%|<%)", re.IGNORECASE)
 _GENERATED = re.compile(
     rb"(?i)^#.*(?:do not edit|generated (?:by|via|from|with|automatically)|auto-?generated|@generated)",
     re.MULTILINE,
 )
-_BAKE_DOCKERFILE = re.compile(r'^\s*"?dockerfile"?\s*[=:]\s*"([^"]+)"', re.MULTILINE)
+_BAKE_TARGET = re.compile(r"^\s*target\s", re.MULTILINE)
+_BAKE_DOCKERFILE = re.compile(r'(?:^|\{)\s*dockerfile\s*=\s*"([^"]+)"', re.MULTILINE)
+_BAKE_CONTEXT = re.compile(r'(?:^|\{)\s*context\s*=\s*"([^"]+)"', re.MULTILINE)
+_COMPOSE_TAG = re.compile(r"!(?:reset|override)\b")
 _HEAD = 4096
 _MAX_YAML = 256 * 1024
 
@@ -47,10 +51,10 @@ def discover(paths: Iterable[Path]) -> Found:
     found = Found()
     seen: set[str] = set()
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # not Path.is_dir: that raises on a name that is too long
             for file in _walk(path, found.passed_over):
                 _add(file, found, seen, searched=True)
-        elif path.exists() or path.is_symlink():
+        elif os.path.lexists(path):
             _add(path, found, seen, searched=False)
         else:
             found.missing.append(path)
@@ -70,8 +74,10 @@ def _add(file: Path, found: Found, seen: set[str], searched: bool) -> None:
 
 
 def _passed_over(file: Path) -> str:
-    if file.is_symlink():
+    if os.path.islink(file):
         return "symbolic link"
+    if not os.path.isfile(file):  # a pipe would never end
+        return ""
     try:
         with file.open("rb") as stream:
             head = stream.read(_HEAD)
@@ -91,6 +97,8 @@ def _walk(root: Path, passed_over: Counter[str]) -> Iterator[Path]:
         for name in sorted(folders):
             if name in _VENDORED:
                 passed_over["vendored folder"] += name != ".git"
+            elif name in _TEST_DATA:
+                passed_over["test data folder"] += 1
             elif not rules.matches(here / name, is_dir=True):
                 kept.append(name)
         folders[:] = kept
@@ -121,28 +129,32 @@ def _is_dockerfile(name: str, passed_over: Counter[str]) -> bool:
 def _named_by(file: Path) -> Iterator[Path]:
     """Yield the Dockerfiles that a compose or bake file names."""
     try:
-        if file.stat().st_size > _MAX_YAML:
+        if not file.is_file() or file.stat().st_size > _MAX_YAML:
             return
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return
-    if file.suffix in (".hcl", ".json"):
-        for match in _BAKE_DOCKERFILE.finditer(text):
-            yield _join(file.parent, match[1])
+    if file.suffix == ".hcl":
+        for target in _BAKE_TARGET.split(text):
+            context = _BAKE_CONTEXT.search(target)
+            for match in _BAKE_DOCKERFILE.finditer(target):
+                yield _join(file.parent / (context[1] if context else "."), match[1])
     elif "dockerfile" in text:
-        yield from _named_by_compose(file.parent, text)
+        yield from _named_by_data(file.parent, text)
 
 
-def _named_by_compose(folder: Path, text: str) -> Iterator[Path]:
-    from ruamel.yaml import YAML, YAMLError
+def _named_by_data(folder: Path, text: str) -> Iterator[Path]:
+    """Yield what the builds of a compose file, or the targets of a bake file in JSON, name."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
-        data = YAML(typ="safe").load(text)
-        services = data.get("services") or {}
-        builds = [service.get("build") for service in services.values()]
+        data = YAML(typ="safe").load(_COMPOSE_TAG.sub("", text))
+        services = (data.get("services") or {}).values()
+        targets = (data.get("target") or {}).values()
     except (YAMLError, AttributeError, ValueError, RecursionError):
         return
-    for build in builds:
+    for build in (*(s.get("build") for s in services if isinstance(s, dict)), *targets):
         if isinstance(build, dict) and isinstance(name := build.get("dockerfile"), str):
             yield _join(folder / str(build.get("context") or "."), name)
 
@@ -158,13 +170,13 @@ class _Ignored:
         self.specs: list[tuple[Path, GitIgnoreSpec]] = []
         root = root.resolve()
         above = [root, *root.parents]
-        top = next((i for i, folder in enumerate(above) if (folder / ".git").exists()), 0)
+        top = next((i for i, folder in enumerate(above) if os.path.exists(folder / ".git")), 0)
         for folder in reversed(above[1 : top + 1]):
             self.read(folder)
 
     def enter(self, folder: Path, names: list[str]) -> None:
         """Read the rules of a folder."""
-        if ".gitignore" in names:
+        if ".gitignore" in names and os.path.isfile(folder / ".gitignore"):
             self.read(folder.resolve())
 
     def read(self, folder: Path) -> None:

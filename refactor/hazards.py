@@ -35,6 +35,12 @@ class Hazard:
     subject: str
     must: bool
 
+    def covers(self, other: Hazard) -> bool:
+        """Whether another hazard is no news beside this one: a command may have got more words."""
+        if self.kind != other.kind or other.must and not self.must:
+            return False
+        return set(self.subject.split()) <= set(other.subject.split())
+
     @property
     def assumption(self) -> str:
         """What a change assumes that may bring this hazard."""
@@ -118,9 +124,9 @@ class ListsWalk:
 
 
 def _subject(found: Operation | None) -> str:
-    """Return what is installed: flags may change, and packages may be added behind."""
+    """Return what is installed: flags may change."""
     assert found is not None
-    return " ".join(("apt-get", found.action, *(a.text for a in found.arguments[:1])))
+    return " ".join(("apt-get", found.action, *(a.text for a in found.arguments)))
 
 
 def covers_lists(flags: tuple[tuple[str, str | None], ...]) -> bool:

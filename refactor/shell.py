@@ -372,7 +372,7 @@ class _Reader:
             return self.function(words[0].text, words[0], ())
         if start == end:
             raise Opaque("no command where one is needed")
-        if words and ((name := words[0].text) in self.refused or name[0] == "!" or "]=" in name):
+        if words and ((name := words[0].text) in self.refused or name[0] == "!" or self.bash and "[" in name and "=" in name):
             raise Opaque("a name of a command that not all shells read alike")
         if words and any(a.text.endswith(")") and "=(" in a.text for a in assignments):
             raise Opaque("an array in front of a command")

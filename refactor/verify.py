@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from refactor.effects import Block, Build, Copy, Event, Exec
+from refactor.effects import Block, Build, Copy, Event, Exec, Stage, flat
 from refactor.effects.licences import (
     CLEANUPS,
     same_but_for_cache,
@@ -16,7 +16,8 @@ from refactor.effects.licences import (
     same_copy,
 )
 from refactor.facts.metadata import AUTHORS, author
-from refactor.hazards import Hazard
+from refactor.facts.packages import updates_lists
+from refactor.hazards import Hazard, argv_operation
 from refactor.model import Claim, Effect
 from refactor.words import Value
 
@@ -45,8 +46,8 @@ def verify(
 
 def _new_hazard(before: Evidence, after: Evidence, assumes: frozenset[str]) -> str | None:
     for hazard in sorted(after.hazards - before.hazards, key=repr):
-        worse = Hazard(hazard.kind, hazard.subject, True)
-        if not hazard.must and (hazard.assumption in assumes or worse in before.hazards):
+        assumed = not hazard.must and hazard.assumption in assumes
+        if assumed or any(old.covers(hazard) for old in before.hazards):
             continue
         return f"new hazard: {hazard.kind}: {hazard.subject}"
     return None
@@ -58,6 +59,7 @@ class _Relation:
     def __init__(self, claims: Iterable[Claim]) -> None:
         self.claims = Counter(claims)
         self.inherited: set[Claim] = set()
+        self.added: list[int] = []
 
     def use(self, effect: Effect, *footprint: str) -> bool:
         """Use up one claim, if there is one."""
@@ -85,26 +87,36 @@ class _Relation:
             if self.use(Effect.ORDER, f"stage {label}"):
                 reason = _order(before, after, index)
             else:
-                reason = self.events(b.events, a.events)
+                reason = self.runs(b, a)
             reason = reason or self.config(dict(b.config), dict(a.config))
             if reason:
                 return f"stage {label}: {reason}"
-            layers = a.layers
-            while layers != b.layers and self.use(Effect.LAYERS, f"stage {label}"):
-                layers += 1
-            if layers != b.layers:
+            merged = 0
+            while merged < b.layers - a.layers and self.use(Effect.LAYERS, f"stage {label}"):
+                merged += 1
+            if merged != b.layers - a.layers or merged != len(b.runs) - len(a.runs):
                 return f"stage {label}: {b.layers} layers before, {a.layers} after"
         return None
 
+    def runs(self, before: Stage, after: Stage) -> str | None:
+        """Compare the events of two stages; what ends a RUN now must have ended one before."""
+        self.added = []
+        reason = self.events(before.events, after.events, after.runs)
+        ends = Counter(end - sum(at < end for at in self.added) for end in after.runs)
+        return reason or ("a RUN ends elsewhere" if ends - Counter(before.runs) else None)
+
     def events(
-        self, before: tuple[Event | str, ...], after: tuple[Event | str, ...]
-    ) -> str | None:
-        """Compare two sequences of events and tokens."""
+        self, before: tuple[Event | str, ...], after: tuple[Event | str, ...],
+        ends: tuple[int, ...] = (),
+    ) -> str | None:  # fmt: skip
+        """Compare two sequences of events and tokens; `ends` is where RUNs end."""
         at = 0
         for index, event in enumerate(after):
             if at < len(before) and (before[at] == event or self.licensed(before[at], event)):
                 at += 1
-            elif not self.inserted(event, after[index - 1] if index else None):
+            elif index + 1 in ends and self.inserted(event, after[_start(ends, index) : index]):
+                self.added.append(index)
+            else:
                 wanted = before[at] if at < len(before) else "nothing"
                 return f"{_text(event)!r} where {_text(wanted)!r} was"
         if at < len(before):
@@ -136,12 +148,14 @@ class _Relation:
             or (same_but_for_packages(before, after) and self.use(Effect.PACKAGES, *footprint))
         )
 
-    def inserted(self, event: Event | str, previous: Event | str | None) -> bool:
-        """Whether a claim allows an event that was not there."""
+    def inserted(self, event: Event | str, earlier: tuple[Event | str, ...]) -> bool:
+        """Whether a claim allows an event at a RUN's end; what it deletes must come from there."""
         if not isinstance(event, Exec) or event.text not in CLEANUPS or not event.must:
             return False
-        last = _last_exec(previous)
-        if last is None or last.setting != event.setting or event.redirects:
+        execs = [e for e in flat(earlier) if isinstance(e, Exec)]
+        if not any(updates_lists(argv_operation(e.argv)) for e in execs):
+            return False
+        if execs[-1].setting != event.setting or event.redirects:
             return False
         return self.use(Effect.CACHES, f"+ {event.text}")
 
@@ -182,10 +196,9 @@ def _order(before: Build, after: Build, index: int) -> str | None:
     return None if b.same_files(a) else "two events that change places write the same path"
 
 
-def _last_exec(event: Event | str | None) -> Exec | None:
-    while isinstance(event, Block):
-        event = next((p for p in reversed(event.parts) if not isinstance(p, str)), None)
-    return event if isinstance(event, Exec) else None
+def _start(ends: tuple[int, ...], index: int) -> int:
+    """Return where the RUN of an event starts, or what stands in front of that RUN."""
+    return max((end for end in ends if end <= index), default=0)
 
 
 def _text(event: Event | str) -> str:

@@ -52,11 +52,13 @@ _ANSWERS: Final[Mapping[Argv, str]] = {
 }
 _ARGV0: Final = {"dash": "/bin/sh", "bash": "/bin/bash", "busybox": "/bin/sh"}
 _STUBS: Final = "/usr/bin"
+# fmt: off
 _SKELETON: Final = (
-    "/bin /sbin /usr/bin /usr/sbin /usr/local/bin /usr/local/sbin /usr/local/lib /usr/lib "
-    "/usr/share /usr/src /etc /home /mnt /opt /root /srv /tmp /var/cache /var/lib /var/log "
-    "/var/tmp"
-).split()
+    "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin",
+    "/usr/local/lib", "/usr/lib", "/usr/share", "/usr/src", "/etc", "/home", "/mnt", "/opt",
+    "/root", "/srv", "/tmp", "/var/cache", "/var/lib", "/var/log", "/var/tmp",
+)
+# fmt: on
 # What shells export on their own account; the directory is part of a call anyway.
 _UNCOMPARED: Final = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 
@@ -72,7 +74,7 @@ _BUILTINS: Final = frozenset(
 )
 
 
-class OracleUnavailable(RuntimeError):
+class OracleUnavailable(RuntimeError):  # noqa: N818 - it says a state, not a mistake
     """The isolation, a shell or the compiler that the oracle needs is missing."""
 
 
@@ -137,10 +139,9 @@ def programs_of(scripts: Iterable[str]) -> set[str]:
     """Returns every word that could be the name of an external command."""
     found: set[str] = set()
     for script in scripts:
-        written = set(_WRITTEN.findall(script)) | set(_SOURCED.findall(script))
-        found.update(_NAME.findall(script))
-        found.update(_PATH_COMMAND.findall(script))
-        found -= written
+        paths = set(_PATH_COMMAND.findall(script)) - set(_WRITTEN.findall(script))
+        # The shell must not read a stub as its own text.
+        found |= (set(_NAME.findall(script)) | paths) - set(_SOURCED.findall(script))
     return {name for name in found if name not in _BUILTINS and name.strip("./")}
 
 
@@ -931,10 +932,10 @@ int main(int argc, char **argv) {
 # ---- the programs that run inside and around the isolated root ----
 
 _STATIC: Final = ["-static"]
-_FREESTANDING: Final = (
-    "-DFREESTANDING -static -nostdlib -ffreestanding -fno-stack-protector "
-    "-fno-tree-loop-distribute-patterns -fno-pie -no-pie"
-).split()
+_FREESTANDING: Final = [
+    *("-DFREESTANDING", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector"),
+    *("-fno-tree-loop-distribute-patterns", "-fno-pie", "-no-pie"),
+]
 
 
 @cache
@@ -1093,10 +1094,10 @@ class _Worker:
             self.close()
             raise OracleUnavailable(f"{shell} does not run in the isolated root: {trace}")
 
-    def _ask(self, *fields: str) -> list[bytes]:
-        if any("\0" in text for text in fields):
+    def _ask(self, *texts: str) -> list[bytes]:
+        if any("\0" in text for text in texts):
             raise ValueError("a shell text cannot hold NUL")
-        payload = "".join(f"{text}\0" for text in fields).encode("utf-8", "surrogateescape")
+        payload = "".join(f"{text}\0" for text in texts).encode("utf-8", "surrogateescape")
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(struct.pack("=I", len(payload)) + payload)
@@ -1152,9 +1153,8 @@ def _layout(world: World, start: str) -> tuple[str, ...]:
     programs = (named | _places(paths, bases | below)) - directories
     files = _places(world.files, bases | below) - directories - programs
     contents = [text for path in sorted(files) for text in (path, _readable(path))]
-    return tuple(
-        [*_counted(sorted(directories)), *_counted(sorted(programs)), str(len(files)), *contents]
-    )
+    made = _counted(sorted(directories)) + _counted(sorted(programs))
+    return (*made, str(len(files)), *contents)
 
 
 def _places(paths: Iterable[str], bases: Iterable[str]) -> set[str]:
@@ -1284,8 +1284,8 @@ def _outcome(trace: _Trace, ignore: Callable[[Call], Call | None] = identity) ->
 # ---- comparison ----
 
 _SAMPLE: Final = 64
-_REPORTED: Final = 3
-_RERUNS: Final = 4
+_REPORTED: Final = 2
+_RERUNS: Final = 2
 _RESTARTS: Final = 8
 
 _CANNOT_ENTER: Final = re.compile(r"can't cd to ([^\n:]+)|cd: ([^\n:]+): No such file")
@@ -1406,16 +1406,17 @@ def compare(
     options: Sequence[str] = ("-c",),
     start: str = START,
 ) -> list[str]:
-    """Returns how the two lists of RUN scripts differ; nothing means that no run tells them apart.
+    """Returns how the two lists of RUN scripts differ: the first examples a shell, or nothing.
 
     A call that `ignore` drops always succeeds.
     """
+    worlds = worlds_of([*before, *after])
     found: list[str] = []
     for shell in shells:
-        for world in worlds_of([*before, *after]):
-            setup = _setup(shell, env, options, start)
-            comparison = _Comparison(before, after, setup, world, ignore)
-            found += comparison.differences(max_commands)
+        setup = _setup(shell, env, options, start)
+        comparisons = (_Comparison(before, after, setup, world, ignore) for world in worlds)
+        differences = (comparison.differences(max_commands) for comparison in comparisons)
+        found += next(filter(None, differences), [])
     return found
 
 

@@ -61,15 +61,17 @@ class Options:
                 refuses="P206"),
         Example("FROM debian\nRUN <<EOF\napt-get update\napt-get install -y a\nEOF\n",
                 refuses="P207"),
-        Example("FROM debian\nRUN apt-get update && apt-get install -y curl\n",
+        Example("FROM debian\nRUN apt-get update && apt-get install -y curl\n", level=Safety.SAFE,
+                note="it runs nothing: other images may start from it, and need the lists"),
+        Example("FROM debian\nRUN apt-get update && apt-get install -y curl\nCMD [\"a\"]\n",
                 "FROM debian\nRUN apt-get update && apt-get install -y curl "
-                "&& rm -rf /var/lib/apt/lists/*\n", level=Safety.SAFE),
-        Example("FROM debian\nRUN apt-get update && \\\n  apt-get install -y curl\n",
+                "&& rm -rf /var/lib/apt/lists/*\nCMD [\"a\"]\n", level=Safety.SAFE),
+        Example("FROM debian\nRUN apt-get update && \\\n  apt-get install -y curl\nCMD a\n",
                 "FROM debian\nRUN apt-get update && \\\n  apt-get install -y curl && \\\n"
-                "  rm -rf /var/lib/apt/lists/*\n", level=Safety.SAFE),
+                "  rm -rf /var/lib/apt/lists/*\nCMD a\n", level=Safety.SAFE),
         Example("FROM debian\nRUN set -ex; \\\n\tapt-get update; \\\n\tapt-get install -y curl\n",
                 "FROM debian\nRUN set -ex; \\\n\tapt-get update; \\\n\tapt-get install -y curl; \\\n"
-                "\trm -rf /var/lib/apt/lists/*\n", level=Safety.SAFE),
+                "\trm -rf /var/lib/apt/lists/*\n", level=Safety.SUGGESTED),
         Example("FROM debian\nRUN apt-get update && apt-get install -y a\nRUN ./setup.sh\n",
                 level=Safety.SAFE, note="what setup.sh does is not known"),
         Example("FROM debian\nRUN apt-get update && apt-get install -y a\nRUN ./setup.sh\n",
@@ -111,7 +113,7 @@ def _judge(snapshot: Snapshot, run: Run) -> Change | Refusal:
     if all(op.wrapped for _, op in apt.operations(run)):
         command = f"sudo {command}"
     assumes = [hazard.assumption for hazard in after.doubtful]
-    if snapshot.published or any(i.keyword == "ONBUILD" for i in snapshot.dockerfile.instructions):
+    if apt.is_library(snapshot):
         assumes.append("an image that starts from this one fetches the lists it needs")
     return Change(
         "apt's package lists stay in the layer",

@@ -25,6 +25,7 @@ from refactor import (
     transform,
 )
 
+_FLAG = "--no-install-recommends"
 _DECIDED = ("--no-install-recommends", "--install-recommends", "--no-recommends")
 
 
@@ -45,6 +46,15 @@ _DECIDED = ("--no-install-recommends", "--install-recommends", "--no-recommends"
         Example("FROM debian\nRUN apt-get install -y curl && true\n",
                 "FROM debian\nRUN apt-get install -y --no-install-recommends curl ca-certificates "
                 "&& true\n"),
+        Example("FROM debian\nRUN apt-get install -y gcc && a && apt-get purge -y gcc\n",
+                refuses="P206"),
+        Example("FROM debian\nRUN apt-get install -y --no-install-recommends ca-certificates\n"
+                "RUN apt-get install -y curl\n",
+                "FROM debian\nRUN apt-get install -y --no-install-recommends ca-certificates\n"
+                "RUN apt-get install -y --no-install-recommends curl\n"),
+        Example("FROM debian\nRUN apt-get install -y \\\n    # for x\n    curl\n",
+                "FROM debian\nRUN apt-get install -y --no-install-recommends ca-certificates \\\n"
+                "    # for x\n    curl\n"),
         Example("FROM debian\nRUN apt-get install curl -y\n",
                 "FROM debian\nRUN apt-get install --no-install-recommends curl ca-certificates -y\n"),
         Example("FROM debian\nRUN apt-get install -y \\\n    unzip \\\n    curl\n",
@@ -59,14 +69,19 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     for run in snapshot.runs:
         for command, op in apt.operations(run):
             if op.manager in packages.APT and op.action == "install" and not op.has(*_DECIDED):
-                yield _judge(run, command, op)
+                yield _judge(snapshot, run, command, op)
 
 
-def _judge(run: Run, command: packages.Command, op: packages.Operation) -> Change | Refusal:
+_REMOVES = frozenset({"remove", "purge", "autoremove", "autopurge"})
+
+
+def _judge(
+    snapshot: Snapshot, run: Run, command: packages.Command, op: packages.Operation
+) -> Change | Refusal:
     at = run.instruction.span.start
     names = [word.literal for word in op.arguments]
     known = [n for n in names if n is not None and "/" not in n and not n.endswith("-")]
-    if len(known) != len(names) or not names or command.redirects:
+    if len(known) != len(names) or not names:
         return Refusal("P202", "a package is not known by name", "name every package", at)
     needs = packages.recommended(known)
     if needs.refused:
@@ -75,19 +90,29 @@ def _judge(run: Run, command: packages.Command, op: packages.Operation) -> Chang
             "P203", f"relies on recommended packages: {listed}", "add the flag and test the image", at
         )
     before = " ".join((*(w.text for w in command.assignments), *command.argv))
-    keep = [name for name in needs.keep if name not in known]
+    if any(other.action in _REMOVES for _, other in apt.operations(run)):
+        return Refusal(
+            "P206", "packages are removed again: what is kept by name would stay",
+            "add the flag, and what it needs to both lists", at,
+        )  # fmt: skip
+    there = apt.named_before(snapshot, run, command)
+    keep = [name for name in needs.keep if name not in known and name not in there]
+    first = apt.has_comments(run, command)  # behind the last, they would stand under its comment
     after = packages.with_words(
-        command, {op.flag_place: ["--no-install-recommends"], op.arguments[-1]: keep}
+        command, {op.flag_place: [_FLAG, *keep] if first else [_FLAG], op.arguments[-1]: [] if first else keep}
     )
     return Change(
         f"recommended packages are not needed{_besides(keep)}",
         (
-            edits.insert_word(run, op.flag_place, "--no-install-recommends"),
-            *edits.append_words(run, op.arguments[-1], keep),
+            edits.insert_word(run, op.flag_place, " ".join([_FLAG, *keep] if first else [_FLAG])),
+            *edits.append_words(run, op.arguments[-1], [] if first else keep),
         ),
         (Claim(Effect.PACKAGES, frozenset({f"- {before}", f"+ {after}"})),),
         Safety.SUGGESTED,
-        tuple(f"`{name}` needs none of the packages that it recommends" for name in needs.unknown),
+        tuple(
+            f"`{name}`, and what it depends on, need none of the packages that they recommend"
+            for name in needs.unknown
+        ),
     )
 
 

@@ -44,11 +44,8 @@ def same_but_for_packages(before: Exec, after: Exec) -> bool:
     if flag != "--no-install-recommends" or not re.match(r"install\Z|-[yq]+\Z", place):
         return False
     allowed = set(recommended(names).keep) - set(names)
-    previous = [names[-1], *(word for _, word in kept)]
-    return all(
-        word in allowed and behind == wanted
-        for (behind, word), wanted in zip(kept, previous, strict=False)
-    )
+    places = {names[-1], flag, *(word for _, word in kept)}
+    return all(word in allowed and behind in places for behind, word in kept)
 
 
 def _behind(

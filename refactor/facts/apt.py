@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from refactor.effects import Copy, flat
-from refactor.facts.packages import Operation, cleans_lists, operation, updates_lists
+from refactor.facts.packages import APT, Operation, cleans_lists, operation, updates_lists
 from refactor.hazards import Hazard, Lists, ListsWalk, covers_lists
 from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Sequence
 from refactor.snapshot import Run, Snapshot
@@ -51,6 +51,32 @@ def _piped(node: Node, command: Command) -> bool:
         if any(part == command for part in node.parts[1:]):
             return True
     return any(_piped(part, command) for part in node.parts if not isinstance(part, str))
+
+
+def named_before(snapshot: Snapshot, run: Run, command: Command) -> frozenset[str]:
+    """Return the packages that earlier commands of the stage have installed by name."""
+    found: set[str] = set()
+    for other in snapshot.runs:
+        if other.stage != run.stage or other.triggered:
+            continue
+        always = unconditional(other)
+        for earlier, op in operations(other):
+            if other is run and earlier.start >= command.start:
+                return frozenset(found)
+            if op.manager in APT and op.action == "install" and earlier.start in always:
+                found |= {word.literal for word in op.arguments if word.literal}
+            elif op.manager in APT and op.action in ("remove", "purge", "autoremove"):
+                found.clear()
+        if other is run:
+            break
+    return frozenset(found)
+
+
+def has_comments(run: Run, command: Command) -> bool:
+    """Whether comment lines stand between a command's words."""
+    logical = run.instruction.logical
+    span = logical.span(run.at(command.start), run.at(command.end))
+    return any(span.start < comment.start < span.end for comment in run.instruction.comments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +158,15 @@ def output_stages(snapshot: Snapshot) -> frozenset[int]:
         if stage.index in out and stage.parent is not None:
             out.add(stage.parent)
     return frozenset(out)
+
+
+_SHELLS = frozenset({"bash", "sh", "/bin/bash", "/bin/sh", "/bin/zsh", "zsh"})
+
+
+def is_library(snapshot: Snapshot) -> bool:
+    """Whether other images probably start from this one: by its name, or as it runs nothing."""
+    if snapshot.published or any(i.keyword == "ONBUILD" for i in snapshot.dockerfile.instructions):
+        return True
+    last = snapshot.graph.stages[-1]
+    starts = [i for i in last.instructions if i.keyword in ("CMD", "ENTRYPOINT")]
+    return all((i.json or i.args.split() or ("sh",))[0] in _SHELLS for i in starts)

@@ -84,12 +84,29 @@ def join(group: Sequence_[Run], right: Run, operator: str) -> Join | Hindrance:
         if run.script is None or not run.script.body.parts:
             return _unread(run)
     scripts = [run.script for run in (*group, right) if run.script]
+    costs = [_costs(script) for script in scripts]
+    if costs[-1] and any(cost and cost != costs[-1] for cost in costs[:-1]):
+        return Hindrance("M111", "two expensive steps: apart, each keeps its cache", "none needed")
     if sum(len(script.text) for script in scripts) > MAX_SCRIPT:
         return Hindrance("M110", "the joined script is too long", "none needed")
     for script, is_left in ((scripts[-2], True), (scripts[-1], False)):
         if found := _hazard(script, is_left):
             return found
     return _algebra(left.shell.errexit, scripts, operator)
+
+
+_EXPENSIVE = re.compile(
+    r"(?:apt|apt-get|aptitude|apk|yum|dnf|microdnf|zypper|pacman|pip\d?|conda|mamba|poetry|uv|npm|"
+    r"yarn|pnpm|gem|bundle|cargo|go|mvn|gradle|composer|dotnet|make|cmake|ninja|git|curl|wget|"
+    r"luarocks|cpanm|R|Rscript|install2\.r|bazel|meson|\./configure|\./gradlew|\./mvnw)\Z"
+)
+_SAME = {"apt": "apt-get", "aptitude": "apt-get", "wget": "curl", "pip3": "pip", "git": "curl"}
+
+
+def _costs(script: Script) -> frozenset[str]:
+    """Return the programs of a script that take long: their results are worth a cache each."""
+    names = {word for c in script.commands() for word in (c.name,) if word}
+    return frozenset(_SAME.get(name, name) for name in names if _EXPENSIVE.match(name))
 
 
 MAX_SCRIPT = 16_000
@@ -237,14 +254,31 @@ def neighbours(snapshot: Snapshot) -> Iterator[tuple[Run, ...]]:
         row = []
 
 
+_REGION = re.compile(r"#\s*(?:\[(?:START|END)\b|(?:end)?region\b|(?:tag|end)::|snippet-)", re.I)
+
+
+def _comments(snapshot: Snapshot, group: Sequence_[Run], right: Run) -> Hindrance | None:
+    """Return what the comments around two RUN instructions have against one."""
+    first = group[0].instruction.span.start
+    between = snapshot.text[group[-1].instruction.span.end : right.instruction.span.start]
+    if crosses_pragmas(snapshot, group, right):
+        return Hindrance("M109", "ignore comments of both", "write one above both")
+    if any(_REGION.match(line.strip()) for line in between.split("\n")):
+        return Hindrance("M109", "a region of the text ends or begins", "none needed")
+    above = snapshot.text[:first].rstrip(" \t").rpartition("\n")[0].rpartition("\n")[2]
+    if above.lstrip().startswith("#") and not between.strip() and "\n" in between:
+        return Hindrance("M109", "a comment heads only the first", "delete the blank line, or comment")
+    return None
+
+
 def groups(snapshot: Snapshot, row: Sequence_[Run]) -> Iterator[Group | tuple[Run, Hindrance]]:
     """Yield what of a row of neighbours becomes one, and where and why a join is not made."""
     runs: list[Run] = [row[0]]
     joins: list[Join] = []
     for right in row[1:]:
         how = join(runs, right, joins[-1].operator if joins else "")
-        if isinstance(how, Join) and crosses_pragmas(snapshot, runs, right):
-            how = Hindrance("M109", "ignore comments of both", "write one above both")
+        if isinstance(how, Join):
+            how = _comments(snapshot, runs, right) or how
         if isinstance(how, Join):
             runs.append(right)
             joins.append(how)

@@ -1,0 +1,167 @@
+"""Speed, start-up and memory beside native peers, in one run.
+
+    python -m bench.compare CORPUS
+
+CORPUS holds `dev/manifest.tsv` with a column `stored`. 600 of its files are copied as
+`N.Dockerfile`; then this tool (verification on, every transform, level risky), hadolint and
+`tally lint --fix` take turns over them, and the medians of whole-process times are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+FILES = 600
+ROUNDS = 3
+TEN_LINES = """FROM python:3.12-slim
+WORKDIR /app
+ENV PYTHONUNBUFFERED 1
+RUN apt-get update
+RUN apt-get install curl
+COPY requirements.txt .
+RUN pip install -r requirements.txt
+COPY . .
+EXPOSE 8000
+CMD ["python", "app.py"]
+"""
+_FROM = re.compile(rb"(?mi)^\s*FROM\s")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One finished process: seconds by the clock, seconds of CPU, largest process in MB."""
+
+    wall: float
+    cpu: float
+    megabytes: float
+
+
+def measure(command: Sequence[str], folder: Path) -> Measure:
+    """Run a command to its end, whatever its exit code, and throw its output away."""
+    start = time.perf_counter()
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - start
+    return Measure(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def corpus_files(corpus: Path) -> list[Path]:
+    """Return the corpus's Dockerfiles, templates left out."""
+    with (corpus / "dev" / "manifest.tsv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [corpus / "dev" / row["stored"] for row in rows if row["kind"] == "files"]
+
+
+def prepare(corpus: Path, folder: Path) -> None:
+    """Copy files that every tool reads: tally stops at the first one that it does not."""
+    files = [path for path in corpus_files(corpus) if _FROM.search(path.read_bytes())]
+    random.Random(1).shuffle(files)
+    for number, path in enumerate(files[:FILES]):
+        target = folder / f"{number}.Dockerfile"
+        shutil.copyfile(path, target)
+        target.chmod(0o644)
+    spare = iter(files[FILES:])
+    while (bad := _stops_tally(folder)) is not None:
+        shutil.copyfile(next(spare), bad)
+
+
+def _stops_tally(folder: Path) -> Path | None:
+    result = subprocess.run(
+        [tool("tally"), "lint", *names(folder)], cwd=folder, capture_output=True, text=True
+    )
+    match = re.search(r"failed to lint (\S+\.Dockerfile)", result.stderr)
+    return folder / match[1] if match else None
+
+
+def names(folder: Path) -> list[str]:
+    """Return the files of a folder, by number."""
+    return sorted((path.name for path in folder.glob("*.Dockerfile")), key=lambda n: int(n[:-11]))
+
+
+def tool(name: str) -> str:
+    """Return the path of a command that is installed beside this Python."""
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        sys.exit(f"bench: {name} is not installed; pip install '.[dev]'")
+    return found
+
+
+def compare(folder: Path) -> None:
+    """Let the tools take turns and print the medians and ratios."""
+    files = names(folder)
+    ours = ["fix", "--check", "--quiet", "--select", "all", "--level", "risky"]
+    commands = {
+        "dfr fix --check (every transform, verified)": [tool("dfr"), *ours, *files],
+        "dfr fix --check (defaults)": [tool("dfr"), "fix", "--check", "--quiet", *files],
+        "hadolint (reports only)": [tool("hadolint"), "--no-fail", *files],
+        "tally lint --fix": [tool("tally"), "lint", "--fix", *files],
+    }
+    times: dict[str, list[Measure]] = {name: [] for name in commands}
+    for _ in range(ROUNDS):
+        for name, command in commands.items():
+            with tempfile.TemporaryDirectory() as scratch:  # tally writes: each gets fresh files
+                shutil.copytree(folder, scratch, dirs_exist_ok=True)
+                times[name].append(measure(command, Path(scratch)))
+    medians = {n: statistics.median(m.wall for m in found) for n, found in times.items()}
+    print(f"{len(files)} files, median of {ROUNDS} rounds, {os.cpu_count()} cores")
+    first = next(iter(medians))
+    for name, found in times.items():
+        cpu = statistics.median(m.cpu for m in found)
+        print(
+            f"  {name:<46} {medians[name]:7.2f} s  {cpu:7.2f} s CPU"
+            f"  {medians[name] / medians[first]:6.1f} x"
+        )
+
+
+def start_up(folder: Path) -> None:
+    """Print what one file of ten lines costs."""
+    (folder / "Dockerfile").write_text(TEN_LINES, encoding="utf-8")
+    command = [tool("dfr"), "fix", "--check", "--quiet", "Dockerfile"]
+    found = sorted(measure(command, folder).cpu for _ in range(9))
+    print(f"start-up: one file of 10 lines, {statistics.median(found):.3f} s of CPU")
+
+
+def memory(corpus: Path) -> None:
+    """Print the memory of one process over the whole corpus, and what a file costs."""
+    files = [str(path) for path in corpus_files(corpus)]
+    ours = ["fix", "--check", "--quiet", "--select", "all", "--level", "risky", "--jobs", "1"]
+    found = measure([tool("dfr"), *ours, *files], Path.cwd())
+    print(
+        f"whole corpus: {len(files)} files in one process, {found.megabytes:.0f} MB, "
+        f"{found.cpu:.1f} s of CPU, {1000 * found.cpu / len(files):.2f} ms a file"
+    )
+
+
+def main() -> None:
+    """Measure all and print it."""
+    parser = argparse.ArgumentParser(description="Compare with native peers in one run.")
+    parser.add_argument("corpus", type=Path, help="a folder that holds dev/manifest.tsv")
+    corpus: Path = parser.parse_args().corpus.resolve()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "files").mkdir()
+        prepare(corpus, folder / "files")
+        compare(folder / "files")
+        start_up(folder)
+    memory(corpus)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The corpus of real Dockerfiles, where there is one; in CI its absence is a failure."""
+
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def folder() -> Path:
+    """Return the corpus's folder, or skip; fail in CI."""
+    found = os.environ.get("DFR_CORPUS")
+    if found and (Path(found) / "dev" / "manifest.tsv").is_file():
+        return Path(found)
+    if os.environ.get("CI"):
+        pytest.fail("DFR_CORPUS names no corpus, and in CI there must be one")
+    pytest.skip("DFR_CORPUS names no corpus")
+
+
+def files(root: Path, kinds: tuple[str, ...] = ("files",)) -> list[Path]:
+    """Return the Dockerfiles of the manifest."""
+    with (root / "dev" / "manifest.tsv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [root / "dev" / row["stored"] for row in rows if row["kind"] in kinds]
+
+
+def contexts(root: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield each Dockerfile of a complete build context, with the context's folder."""
+    with (root / "dev" / "contexts.tsv").open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE):
+            base = root / "dev" / "contexts" / row["id"]
+            for name in row["dockerfiles"].replace(",", " ").replace(";", " ").split():
+                if (base / name).is_file():
+                    yield base / name, base / row["build_context"]

@@ -1,0 +1,176 @@
+"""The laws of the main job over the corpus, at every level, with everything on."""
+
+import multiprocessing
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dockerfile as buildkit
+import pytest
+
+from refactor.compose import Outcome, refactor
+from refactor.config import Config
+from refactor.context import DiskContext
+from refactor.engine import Changed, Failed, Refused, Result, run
+from refactor.model import Safety
+from refactor.patch import unified
+from refactor.registry import ordered, select
+from refactor.snapshot import Snapshot
+from refactor.source import apply, decode
+from refactor.syntax import Instruction, parse
+from tests import corpus
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file at one level; `context` is a folder, or None."""
+
+    path: Path
+    context: Path | None
+    level: Safety
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What became of a file, and the laws that it broke."""
+
+    task: Task
+    kind: str
+    broken: tuple[str, ...]
+    before: bytes
+    after: bytes
+    patch: str
+    changes: tuple[tuple[str, str], ...]
+
+
+def look(task: Task) -> Seen:
+    """Run one task and check the laws that concern one file."""
+    data = task.path.read_bytes()
+    config = Config(select=("all",), level=task.level)
+    context = DiskContext(task.context) if task.context else None
+    result = run("Dockerfile", data, config, context)
+    broken = list(_broken(data, result, config, context))
+    after = result.after if isinstance(result, Changed) else data
+    patch = result.patch if isinstance(result, Changed) else ""
+    changes = tuple((r.transform, r.level) for r in result.remarks if r.kind == "change")
+    kind = type(result).__name__
+    return Seen(task, kind, tuple(broken), data, after, patch, changes)
+
+
+def _broken(
+    data: bytes, result: Result, config: Config, context: DiskContext | None
+) -> Iterator[str]:
+    if isinstance(result, Failed):
+        yield f"failed: {result.reason}"
+    for remark in result.remarks:
+        if remark.kind == "dropped":
+            yield f"{remark.transform} does not verify: {remark.reason}"
+    if isinstance(result, Refused) and accepted(data) and not _explained(result):
+        yield f"refused, though BuildKit takes it: {result.reason}"
+    if not isinstance(result, Changed):
+        return
+    if accepted(data) and not accepted(result.after):
+        yield "BuildKit took the file before, and not after"
+    before, after = parse(decode(data)), parse(decode(result.after))
+    if Counter(before.comments) != Counter(after.comments):
+        yield "a comment is lost"
+    again = run("Dockerfile", result.after, config, context)
+    if isinstance(again, Changed | Failed | Refused):
+        yield f"a second run is no rest: {type(again).__name__}"
+
+
+def _explained(result: Refused) -> bool:
+    """BuildKit's parser takes these, its builder does not."""
+    builder = ("unknown instruction", "before the first FROM", "no FROM", "no instructions")
+    return any(reason in result.reason for reason in (*builder, "two readers disagree"))
+
+
+def accepted(data: bytes) -> bool:
+    """Whether BuildKit's own parser takes a text."""
+    try:
+        return bool(buildkit.parse_string(data.decode("utf-8")))
+    except (buildkit.GoParseError, UnicodeDecodeError):
+        return False
+
+
+@pytest.fixture(scope="module")
+def seen() -> list[Seen]:
+    """Run everything once, on all cores."""
+    root = corpus.folder()
+    files: list[tuple[Path, Path | None]] = [(path, None) for path in corpus.files(root)]
+    files += list(corpus.contexts(root))
+    tasks = [Task(path, context, level) for level in Safety for path, context in files]
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        return pool.map(look, tasks, chunksize=100)
+
+
+def test_no_law_is_broken(seen: list[Seen]) -> None:
+    broken = [f"{s.task.path} at {s.task.level.name}: {law}" for s in seen for law in s.broken]
+    assert not broken, "\n".join(broken[:20])
+
+
+def test_what_was_done(seen: list[Seen]) -> None:
+    for level in Safety:
+        kinds = Counter(s.kind for s in seen if s.task.level is level)
+        names = Counter(c for s in seen if s.task.level is level for c in s.changes)
+        print(f"{level.name.lower()}: {dict(kinds)}")
+        for (name, how), count in sorted(names.items()):
+            print(f"  {count:6} {name} ({how})")
+        assert kinds["Changed"] > 500
+        assert kinds["Refused"] < 0.003 * kinds.total() + 15
+
+
+def test_patches_apply_byte_for_byte(seen: list[Seen], tmp_path: Path) -> None:
+    changed = [s for s in seen if s.kind == "Changed" and s.task.level is Safety.RISKY]
+    patches: list[str] = []
+    for number, one in enumerate(changed):
+        name = f"{number}/Dockerfile"
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / name).write_bytes(one.before)
+        patches += unified(name, decode(one.before), decode(one.after))
+    patch = tmp_path / "all.patch"
+    patch.write_bytes("".join(patches).encode("utf-8", "surrogateescape"))
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "apply", "--whitespace=nowarn", patch], cwd=tmp_path, check=True)
+    for number, one in enumerate(changed):
+        assert (tmp_path / f"{number}/Dockerfile").read_bytes() == one.after, one.task.path
+
+
+def outcome(path: Path, level: Safety = Safety.RISKY) -> Outcome | None:
+    """Return how a file was refactored, step by step; None if it is not taken."""
+    data = path.read_bytes()
+    if isinstance(run("Dockerfile", data, Config()), Refused):
+        return None
+    text = decode(data)
+    snapshot = Snapshot(Path("Dockerfile"), text, parse(text))
+    return refactor(snapshot, ordered(select(("all",), ())), level)
+
+
+def untouched(path: Path) -> list[str]:
+    """Return the instructions that no edit of a step touches and that differ after it."""
+    found = outcome(path)
+    lost: list[str] = []
+    for step in found.steps if found else ():
+        text = step.before.text
+        after = parse(apply(text, step.change.edits))
+        kept = iter([after.text[i.span.start : i.span.end] for i in after.instructions])
+        for ins in step.before.dockerfile.instructions:
+            if not any(_touches(ins, e.span.start, e.span.end) for e in step.change.edits):
+                raw = text[ins.span.start : ins.span.end]
+                if raw not in kept:  # an iterator: order counts
+                    lost.append(f"{path}: {step.transform.id}: {raw!r}")
+    return lost
+
+
+def _touches(ins: Instruction, start: int, end: int) -> bool:
+    return start <= ins.span.end and ins.span.start <= end
+
+
+def test_untouched_instructions_keep_their_bytes() -> None:
+    paths = corpus.files(corpus.folder())
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        lost = [line for lines in pool.map(untouched, paths, chunksize=100) for line in lines]
+    assert not lost, "\n".join(lost[:20])
