@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -152,7 +153,9 @@ class _Session:
             self.errors += 1
         patches: list[str] = []
         for path, result in zip(
-            found.files, self.progress(many(found.files, wishes, jobs), len(found.files)), strict=True
+            found.files,
+            self.progress(many(found.files, wishes, jobs), len(found.files)),
+            strict=True,
         ):
             summary.add(result)
             self.say(result)
@@ -239,7 +242,9 @@ def list_transforms() -> None:
 
 
 @app.command()
-def explain(id: Annotated[str, typer.Argument(help="A transform, as `dfr list` names it.")]) -> None:
+def explain(
+    id: Annotated[str, typer.Argument(help="A transform, as `dfr list` names it.")],
+) -> None:
     """Explain a transform: what it does, why, and when it does not.
 
     Example: dfr explain clean-apt-lists
@@ -268,6 +273,8 @@ def _indented(block: str) -> str:
 
 def main() -> None:
     """Run the command line; a closed pipe ends it quietly."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a log need not be able to hold every character
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(windows_expand_args=False)
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""The fixpoint: one transform at a time on a fresh parse, every change verified before it is kept."""
+"""The fixpoint: one transform at a time on a fresh parse; a change is kept if it verifies."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def refactor(
     decide: Decide | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Apply transforms until none changes anything; the last, quiet round shows that it is final."""
+    """Apply transforms until none changes anything: the last round is quiet."""
     run = _Run(snapshot, level, decide, options or {})
     run.seen.add(snapshot.text)
     for _ in range(MAX_ROUNDS):
@@ -177,7 +177,7 @@ def _wanted(run: _Run, transform: Transform, change: Change) -> bool:
 
 
 def _disjoint(changes: list[Change]) -> list[Change]:
-    """Return the changes that do not touch an earlier one; the others come again on the next parse."""
+    """Return the changes that touch no earlier one; the others come again on the next parse."""
     taken: list[Span] = []
     chosen: list[Change] = []
     for change in changes:

@@ -43,7 +43,8 @@ class Config:
         result = self
         for override in self.overrides:
             name = path.resolve()
-            relative = str(name.relative_to(self.root)) if self.root in name.parents else str(name)
+            inside = self.root is not None and self.root in name.parents
+            relative = str(name.relative_to(self.root or "")) if inside else str(name)
             if any(_matches(relative, pattern) for pattern in override["paths"]):
                 result = replace(result, **{k: v for k, v in override.items() if k != "paths"})
         return result
@@ -82,7 +83,7 @@ def _table(path: Path) -> dict[str, Any] | None:
 
 
 def load(path: Path) -> Config:
-    """Return the configuration of a file: that of the nearest folder upwards, inside its repository."""
+    """Return the configuration of the nearest folder upwards, inside the file's repository."""
     found = _nearest(path.resolve().parent)
     return read(found) if found else Config()
 

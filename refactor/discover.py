@@ -13,21 +13,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-_NAME = re.compile(r"(?:.+\.)?(?:docker|container)file(?:[.-].+)?\Z", re.IGNORECASE)
+_NAME = re.compile(r"(?:.+\.)?(?:docker|container)file(?:[.-].+)?\Z", re.IGNORECASE | re.DOTALL)
 _COMPOSE = re.compile(r"(?:docker-)?compose[\w.-]*\.ya?ml\Z|docker-bake[\w.-]*\.(?:hcl|json)\Z")
 _TEMPLATE_SUFFIXES = frozenset(
     ".j2 .jinja .jinja2 .tmpl .tpl .template .erb .in .mustache .hbs .ejs .m4 .gotmpl".split()
 )
-_OTHER_SUFFIXES = frozenset(".dockerignore .md .txt .rst .html .sh .py .patch .orig .bak .rej".split())
+_OTHER_SUFFIXES = frozenset(
+    ".dockerignore .md .txt .rst .html .sh .py .patch .orig .bak .rej".split()
+)
 _VENDORED = frozenset(
     "vendor vendored third_party third-party node_modules .git .hg .svn .venv venv site-packages "
     "bower_components .tox .terraform".split()
 )
 _TEST_DATA = frozenset({"testdata", "testfiles", "test-fixtures", "test_fixtures", "__fixtures__"})
-_TEMPLATE = re.compile(rb"(?m)^[ \t]*(?:\{\{|\{%|<%)|^[ \t]*FROM[^\n]*(?:\{\{|\{%|<%)", re.IGNORECASE)
+_TEMPLATE = re.compile(
+    rb"(?m)^[ \t]*(?:\{\{|\{%|<%)|^[ \t]*FROM[^\n]*(?:\{\{|\{%|<%)", re.IGNORECASE
+)
 _GENERATED = re.compile(
-    rb"(?i)^#.*(?:do not edit|generated (?:by|via|from|with|automatically)|auto-?generated|@generated)",
-    re.MULTILINE,
+    rb"^#.*(?:do not edit|generated (?:by|via|from|with|automatically)|auto-?generated|@generated)",
+    re.MULTILINE | re.IGNORECASE,
 )
 _BAKE_TARGET = re.compile(r"^\s*target\s", re.MULTILINE)
 _BAKE_DOCKERFILE = re.compile(r'(?:^|\{)\s*dockerfile\s*=\s*"([^"]+)"', re.MULTILINE)

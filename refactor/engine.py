@@ -20,7 +20,7 @@ from refactor.syntax import KEYWORDS, Dockerfile, ParseError, parse
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What is said about a place: a change that was made, a refusal, a notice or a dropped change."""
+    """What is said about a place: a change, a refusal, a notice, or a change that was dropped."""
 
     kind: str
     transform: str
@@ -140,10 +140,10 @@ def _refactored(
     if after is snapshot:
         return Unchanged(path, remarks, pending)
     if problem := unsound(after.dockerfile):
-        return Failed(path, remarks, reason=f"the result is unsound: {problem[0]}; please report it")
-    return Changed(
-        path, remarks, data, encode(after.text), diff(outcome, snapshot, path), pending
-    )
+        return Failed(
+            path, remarks, reason=f"the result is unsound: {problem[0]}; please report it"
+        )
+    return Changed(path, remarks, data, encode(after.text), diff(outcome, snapshot, path), pending)
 
 
 def is_published(path: str) -> bool:

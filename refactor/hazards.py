@@ -37,7 +37,7 @@ class Hazard:
 
     def covers(self, other: Hazard) -> bool:
         """Whether another hazard is no news beside this one: a command may have got more words."""
-        if self.kind != other.kind or other.must and not self.must:
+        if self.kind != other.kind or (other.must and not self.must):
             return False
         return set(self.subject.split()) <= set(other.subject.split())
 
@@ -142,8 +142,10 @@ def covers_lists(flags: tuple[tuple[str, str | None], ...]) -> bool:
 
 def _is_local(found: Operation | None) -> bool:
     """Whether only packages of the file system are asked for (they may still pull others)."""
-    return found is not None and all(a.text.startswith(("/", "./")) for a in found.arguments) and (
-        not found.arguments and found.action in ("list", "search")
+    return (
+        found is not None
+        and all(a.text.startswith(("/", "./")) for a in found.arguments)
+        and (not found.arguments and found.action in ("list", "search"))
     )
 
 

@@ -165,7 +165,7 @@ def transform(
     excludes: Iterable[str] = (),
     examples: Iterable[Example] = (),
 ) -> Callable[[Propose], Transform]:
-    """Make a transform of a function; its id is the file's name, its page the module's docstring."""
+    """Make a transform of a function: the id is the file's name, the page its docstring."""
 
     def wrap(propose: Propose) -> Transform:
         import sys

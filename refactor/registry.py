@@ -107,5 +107,7 @@ def ordered(chosen: Iterable[Entry]) -> list[Transform]:
     ids = {transform.id for transform in found}
     for transform in found:
         if clash := transform.excludes & ids:
-            raise Unusable(f"{transform.id} excludes {', '.join(sorted(clash))}: ignore one of them")
+            raise Unusable(
+                f"{transform.id} excludes {', '.join(sorted(clash))}: ignore one of them"
+            )
     return found

@@ -15,7 +15,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tree_sitter import Node as TreeNode
     from tree_sitter import Parser
 
 MAX_CHARS = 200_000
@@ -288,7 +287,7 @@ class _Reader:
             self.at += 1
             end = self.at
             separators.append(char)
-            if (lead := self.lead()) in _CLOSERS or not lead and self.ended():
+            if (lead := self.lead()) in _CLOSERS or (not lead and self.ended()):
                 break
         return Sequence(parts[0].start, end, tuple(parts), tuple(separators))
 
@@ -357,7 +356,7 @@ class _Reader:
                 words.append(Word(match[1], match.start(1), end, match[1]))
                 continue
             char = self.skip()
-            if not char or char in _STOPS and not (self.bash and text.startswith("&>", self.at)):
+            if not char or (char in _STOPS and not (self.bash and text.startswith("&>", self.at))):
                 break
             if redirect := self.redirect():
                 redirects.append(redirect)
@@ -372,7 +371,11 @@ class _Reader:
             return self.function(words[0].text, words[0], ())
         if start == end:
             raise Opaque("no command where one is needed")
-        if words and ((name := words[0].text) in self.refused or name[0] == "!" or self.bash and "[" in name and "=" in name):
+        if words and (
+            (name := words[0].text) in self.refused
+            or name[0] == "!"
+            or (self.bash and "[" in name and "=" in name)
+        ):
             raise Opaque("a name of a command that not all shells read alike")
         if words and any(a.text.endswith(")") and "=(" in a.text for a in assignments):
             raise Opaque("an array in front of a command")
@@ -392,7 +395,11 @@ class _Reader:
     def declared(self, word: Word, redirected: bool) -> Word:
         """Read on where a word of `declare` and the like is an assignment."""
         match = _ASSIGNMENT.match(word.text)
-        if redirected or match and match[1] == "[" or not match and re.match(r"[^'\"]*=", word.text):
+        if (
+            redirected
+            or (match and match[1] == "[")
+            or (not match and re.match(r"[^'\"]*=", word.text))
+        ):
             raise Opaque("an unusual declaration")
         return self.array(word) if match and self.text.startswith("(", self.at) else word
 
@@ -411,7 +418,7 @@ class _Reader:
     def redirect(self) -> Redirect | None:
         """Read a redirection if there is one."""
         match = _REDIRECT.match(self.text, self.at)
-        if not match or self.bash and self.processed(match.end() - 1):
+        if not match or (self.bash and self.processed(match.end() - 1)):
             return None
         number, operator = match[1], match[2]
         if operator == "<<":
@@ -431,7 +438,7 @@ class _Reader:
     def redirects(self) -> tuple[Redirect, ...]:
         """Read the redirections of a compound command."""
         found: list[Redirect] = []
-        while self.skip() not in _STOPS or self.bash and self.text.startswith("&>", self.at):
+        while self.skip() not in _STOPS or (self.bash and self.text.startswith("&>", self.at)):
             redirect = self.redirect()
             if redirect is None:
                 break
@@ -654,7 +661,7 @@ class _Reader:
         match = _WORD.match(text, start)
         end = match.end() if match else start
         bare = ""
-        if end < len(text) and text[end] not in _ENDS or self.processed(end) and self.bash:
+        if (end < len(text) and text[end] not in _ENDS) or (self.processed(end) and self.bash):
             bare = self.parts()
         else:
             self.at = end
@@ -777,7 +784,7 @@ class _Reader:
         match = _BACKTICKS.match(self.text, self.at)
         if not match:
             raise Opaque("a quote that is not closed")
-        if re.search(r"\\[\\$`\"]", match[1]) or quoted and '"' in match[1]:
+        if re.search(r"\\[\\$`\"]", match[1]) or (quoted and '"' in match[1]):
             raise Opaque("an escape in backticks")
         self.enter()
         _Reader(match[1], self.bash, self.depth).whole()
@@ -791,7 +798,7 @@ class _Reader:
             raise Opaque("an unusual expansion")
         prefix, name = match[1], match[2]
         self.at = match.end()
-        if prefix and (name in "#?$!-" or prefix == "!" and not self.bash):
+        if prefix and (name in "#?$!-" or (prefix == "!" and not self.bash)):
             raise Opaque("an unusual expansion")
         if self.bash and (subscript := _SUBSCRIPT.match(self.text, self.at)):
             self.at = subscript.end()
@@ -810,7 +817,9 @@ class _Reader:
                 return
             match = _BASH_OPERATOR.match(self.text, self.at)
         if not match:
-            raise Opaque("a bash expansion under a POSIX shell" if not self.bash else "an unusual expansion")
+            raise Opaque(
+                "a bash expansion under a POSIX shell" if not self.bash else "an unusual expansion"
+            )
         self.at = match.end()
         self.enter()
         while not self.text.startswith("}", self.at):

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Protocol, TypeVar
 
-from refactor import shell
 from refactor.effects import Build, build
 from refactor.facts.stages import Graph, ShellInForce, default_shell, graph, set_shell
 from refactor.hazards import hazards
+from refactor.shell import Opaque, Script, read
 from refactor.syntax import Dockerfile, Instruction, parse
 from refactor.verify import Evidence
 
@@ -31,14 +31,14 @@ class Context(Protocol):
 class Run:
     """A RUN (or a RUN behind ONBUILD) and its script; `opaque` says why there is none.
 
-    `text` is the whole file's. `ordinal` counts the RUNs of a stage from 0; it is -1 behind ONBUILD.
+    `text` is the whole file's. `ordinal` counts a stage's RUNs from 0; it is -1 behind ONBUILD.
     """
 
     text: str
     instruction: Instruction
     stage: int
     shell: ShellInForce
-    script: shell.Script | None
+    script: Script | None
     opaque: str
     ordinal: int
 
@@ -122,7 +122,9 @@ def _runs(snapshot: Snapshot) -> tuple[Run, ...]:
         for ins in stage.instructions[1:]:
             target = ins.trigger or ins
             if target.keyword == "RUN":
-                found.append(_run(snapshot.text, target, stage.index, in_force, -1 if ins.trigger else count))
+                found.append(
+                    _run(snapshot.text, target, stage.index, in_force, -1 if ins.trigger else count)
+                )
                 count += not ins.trigger
             elif ins.keyword == "SHELL":
                 in_force = set_shell(ins)
@@ -130,9 +132,7 @@ def _runs(snapshot: Snapshot) -> tuple[Run, ...]:
     return tuple(found)
 
 
-def _run(
-    text: str, ins: Instruction, stage: int, in_force: ShellInForce, ordinal: int
-) -> Run:
+def _run(text: str, ins: Instruction, stage: int, in_force: ShellInForce, ordinal: int) -> Run:
     opaque = ""
     script = None
     if ins.json is not None:
@@ -142,6 +142,6 @@ def _run(
     elif in_force.dialect is None:
         opaque = "not a POSIX shell"
     else:
-        read = shell.read(ins.args, in_force.dialect)
-        opaque, script = (str(read), None) if isinstance(read, shell.Opaque) else ("", read)
+        found = read(ins.args, in_force.dialect)
+        opaque, script = (str(found), None) if isinstance(found, Opaque) else ("", found)
     return Run(text, ins, stage, in_force, script, opaque, ordinal)

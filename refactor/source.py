@@ -27,7 +27,7 @@ class Span(NamedTuple):
     def meets(self, other: Span) -> bool:
         """Whether the two share a character, or an insertion point inside the other."""
         if self.start == self.end or other.start == other.end:
-            return self.start < other.end and other.start < self.end or self == other
+            return (self.start < other.end and other.start < self.end) or self == other
         return self.start < other.end and other.start < self.end
 
 

@@ -69,7 +69,7 @@ def expand(word: str, variables: Mapping[str, Value], escape: str = "\\") -> Val
 class _Marked(dict[str, str]):
     """Gives every variable a value that no text contains."""
 
-    def get(self, name: str, default: object = None) -> str:  # type: ignore[override]
+    def get(self, name: str, default: object = None) -> str:
         """Return the mark of a name."""
         return f"\ue000{name}\ue001"
 

@@ -104,7 +104,10 @@ def _judge(snapshot: Snapshot, run: Run) -> Change | Refusal:
     after = apt.lists_after(snapshot, run)
     if after.needed:
         return Refusal(
-            "P204", f"`{after.needed[0]}` needs the lists", "give it an `apt-get update` of its own", at
+            "P204",
+            f"`{after.needed[0]}` needs the lists",
+            "give it an `apt-get update` of its own",
+            at,
         )
     end = joining.end(run)
     if end is None:

@@ -6,6 +6,7 @@ commands, order and failure stay what they were.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from refactor import (
     Change,
@@ -60,7 +61,7 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     """Look at each pair of neighbours."""
     for row in joining.neighbours(snapshot):
         taken: Run | None = None
-        for left, right in zip(row, row[1:], strict=False):
+        for left, right in pairwise(row):
             if left is taken or not _only_updates(left) or not _installs_first(right):
                 continue
             for found in joining.groups(snapshot, (left, right)):

@@ -61,7 +61,9 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
         if not _alone(snapshot, start):
             yield Refusal("D101", "several MAINTAINERs", "keep the last one of the stage", start)
         elif metadata.AUTHORS in snapshot.text:
-            yield Refusal("D102", f"there is a label {metadata.AUTHORS}", "delete one of the two", start)
+            yield Refusal(
+                "D102", f"there is a label {metadata.AUTHORS}", "delete one of the two", start
+            )
         elif not ins.args or not ins.logical.contiguous(ins.start, ins.args_end):
             yield Refusal("D103", "the name is empty or continued", "write it on one line", start)
         else:
@@ -84,6 +86,10 @@ def _change(snapshot: Snapshot, ins: Instruction) -> Change:
         value = value.replace(char, escape + char)
     keyword = snapshot.text[ins.keyword_span.start : ins.keyword_span.end]
     label = "label" if keyword.islower() else "LABEL"
-    edit = edits.replace_logical(ins, ins.start, ins.args_end, f'{label} {metadata.AUTHORS}="{value}"')
-    claim = Claim(Effect.METADATA, frozenset({"maintainer", f"label {metadata.AUTHORS}={ins.args}"}))
+    edit = edits.replace_logical(
+        ins, ins.start, ins.args_end, f'{label} {metadata.AUTHORS}="{value}"'
+    )
+    claim = Claim(
+        Effect.METADATA, frozenset({"maintainer", f"label {metadata.AUTHORS}={ins.args}"})
+    )
     return Change("MAINTAINER is deprecated: the OCI label says the same", (edit,), (claim,))

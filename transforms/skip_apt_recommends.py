@@ -87,7 +87,10 @@ def _judge(
     if needs.refused:
         listed = ", ".join(needs.refused)
         return Refusal(
-            "P203", f"relies on recommended packages: {listed}", "add the flag and test the image", at
+            "P203",
+            f"relies on recommended packages: {listed}",
+            "add the flag and test the image",
+            at,
         )
     before = " ".join((*(w.text for w in command.assignments), *command.argv))
     if any(other.action in _REMOVES for _, other in apt.operations(run)):
@@ -99,7 +102,11 @@ def _judge(
     keep = [name for name in needs.keep if name not in known and name not in there]
     first = apt.has_comments(run, command)  # behind the last, they would stand under its comment
     after = packages.with_words(
-        command, {op.flag_place: [_FLAG, *keep] if first else [_FLAG], op.arguments[-1]: [] if first else keep}
+        command,
+        {
+            op.flag_place: [_FLAG, *keep] if first else [_FLAG],
+            op.arguments[-1]: [] if first else keep,
+        },
     )
     return Change(
         f"recommended packages are not needed{_besides(keep)}",

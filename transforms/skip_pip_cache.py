@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from refactor import (
     Change,
     Claim,
+    Edit,
     Effect,
     Example,
     Phase,
@@ -66,8 +67,8 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                               run.instruction.span.start)  # fmt: skip
             continue
         for command, op in apt.operations(run):
-            if op.manager == "pip" and op.action == "install" and not op.has(*_OFF):
-                if not _has_cache_mount(run):
+            if op.manager == "pip" and op.action == "install":
+                if not op.has(*_OFF) and not _has_cache_mount(run):
                     before = " ".join((*(w.text for w in command.assignments), *command.argv))
                     after = packages.with_word(command, op.action_word, "--no-cache-dir")
                     yield _judge(
@@ -76,7 +77,7 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                     )  # fmt: skip
 
 
-def _judge(snapshot: Snapshot, run: Run, edit: edits.Edit, claim: Claim) -> Change | Refusal:
+def _judge(snapshot: Snapshot, run: Run, edit: Edit, claim: Claim) -> Change | Refusal:
     image = snapshot.graph.stages[run.stage].image
     if image.is_debian_like and image.tag.partition("-")[0] in _OLD_PIP and image.name in _SYSTEMS:
         return Refusal("P301", f"pip of {image.reference} is older than the option", "a newer base",

@@ -42,4 +42,6 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change]:
     for ins, text in keywords:
         wanted = text.lower() if lower > upper else text.upper()
         if text != wanted and ins.logical.contiguous(ins.start, ins.start + len(text)):
-            yield Change(f"`{wanted}` in the case of the others", (edits.replace_keyword(ins, wanted),))
+            yield Change(
+                f"`{wanted}` in the case of the others", (edits.replace_keyword(ins, wanted),)
+            )

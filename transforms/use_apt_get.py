@@ -64,6 +64,6 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                 (edits.replace_word(run, op.program, "apt-get"),),
                 (Claim(Effect.COMMANDS, frozenset({f"- {before}", f"+ {after}"})),),
                 assumes=()
-                if image.docker_clean and image.is_debian_like or not keeps
+                if (image.docker_clean and image.is_debian_like) or not keeps
                 else ("the base image's apt configuration deletes what was downloaded",),
             )

@@ -10,8 +10,8 @@ from refactor.shell import Command, Word
 
 CLEANUPS = frozenset({f"rm -rf {LISTS}/*", f"sudo rm -rf {LISTS}/*"})
 ASSUME_YES_ACTIONS = frozenset(
-    "install reinstall remove purge autoremove autopurge upgrade dist-upgrade full-upgrade build-dep "
-    "source".split()
+    "install reinstall remove purge autoremove autopurge upgrade dist-upgrade full-upgrade "
+    "build-dep source".split()
 )
 _ARCHIVES = (
     ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".gz",
@@ -48,9 +48,7 @@ def same_but_for_packages(before: Exec, after: Exec) -> bool:
     return all(word in allowed and behind in places for behind, word in kept)
 
 
-def _behind(
-    before: tuple[str, ...], after: tuple[str, ...]
-) -> list[tuple[str, str]] | None:
+def _behind(before: tuple[str, ...], after: tuple[str, ...]) -> list[tuple[str, str]] | None:
     """Return the words that were put in, each with the word in front of it, if that is all."""
     at = 0
     added: list[tuple[str, str]] = []

@@ -16,8 +16,8 @@ from refactor.effects.events import Block, Event, Exec, Setting, Verbatim
 # After these a RUN's remaining commands may not run, or another program takes its place.
 _LEAVES = frozenset({"exit", "return", "exec", "trap", "kill", "break", "continue", "wait"})
 _STATE = frozenset(
-    "cd pushd popd export unset readonly declare typeset local set shopt umask ulimit alias unalias "
-    "source . eval read hash enable bind mapfile readarray getopts let".split()
+    "cd pushd popd export unset readonly declare typeset local set shopt umask ulimit alias "
+    "unalias source . eval read hash enable bind mapfile readarray getopts let".split()
 )
 _QUIET_OPTIONS = re.compile(r"-[exv]*(?:o)?\Z")
 
@@ -170,7 +170,7 @@ class _Lowering:
         changed = [c for c in shell.commands(node) if c.name in _STATE or not c.words]
         if any(c.name == "set" for c in changed):
             raise _Unclear
-        if kind == "function" or changed and kind not in ("(", "|"):
+        if kind == "function" or (changed and kind not in ("(", "|")):
             texts = [" ".join((*(w.text for w in c.assignments), *c.argv)) for c in changed]
             self.state = (*self.state, f"{kind}: {'; '.join(texts)}")
         return block

@@ -47,9 +47,8 @@ def is_piped_into(run: Run, command: Command) -> bool:
 def _piped(node: Node, command: Command) -> bool:
     if isinstance(node, Command):
         return False
-    if isinstance(node, Pipeline):
-        if any(part == command for part in node.parts[1:]):
-            return True
+    if isinstance(node, Pipeline) and command in node.parts[1:]:
+        return True
     return any(_piped(part, command) for part in node.parts if not isinstance(part, str))
 
 
@@ -149,7 +148,10 @@ def output_stages(snapshot: Snapshot) -> frozenset[int]:
                 fields = value.split(",") if flag.name == "mount" else [f"{flag.name}={value}"]
                 for item in fields:
                     key, _, name = item.partition("=")
-                    if key == "from" and (found := snapshot.graph.resolve(name, stage.index)) is not None:
+                    if (
+                        key == "from"
+                        and (found := snapshot.graph.resolve(name, stage.index)) is not None
+                    ):
                         used.add(found)
         if stage.parent is not None:
             used.add(stage.parent)

@@ -11,7 +11,9 @@ from functools import lru_cache
 
 from refactor.knowledge import table
 
-_REFERENCE = re.compile(r"(?P<name>[^@:]+(?::\d+/[^@:]+)?)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?\Z")
+_REFERENCE = re.compile(
+    r"(?P<name>[^@:]+(?::\d+/[^@:]+)?)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?\Z"
+)
 _DEFAULT_REGISTRY = (
     "docker.io/library/", "index.docker.io/library/", "docker.io/", "library/",
     "amd64/", "arm64v8/", "arm32v7/", "i386/",

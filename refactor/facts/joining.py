@@ -43,8 +43,8 @@ class Hindrance:
 
 
 _STATE = frozenset(
-    "cd pushd popd export unset readonly declare typeset local set shopt umask ulimit alias source . "
-    "eval hash trap enable".split()
+    "cd pushd popd export unset readonly declare typeset local set shopt umask ulimit alias "
+    "source . eval hash trap enable".split()
 )
 _LEAVES = frozenset({"exit", "return", "exec", "wait", "jobs", "newgrp", "trap", "kill", "nohup"})
 _SERVICES = re.compile(
@@ -156,10 +156,14 @@ def _state(script: Script) -> Hindrance | None:
         if command.name in ("read", "getopts", "mapfile", "let"):
             return Hindrance("M104", f"`{command.name}` sets a variable", "isolate it by ( )")
         if _updates_itself(command):
-            return Hindrance("M104", f"`{command.name}` replaces itself", "keep it in a RUN of its own")
+            return Hindrance(
+                "M104", f"`{command.name}` replaces itself", "keep it in a RUN of its own"
+            )
     for node in _nodes(script.body):
         if isinstance(node, Compound) and node.kind in ("for", "function"):
-            return Hindrance("M104", f"a {node.kind} leaves a name in the shell", "isolate it by ( )")
+            return Hindrance(
+                "M104", f"a {node.kind} leaves a name in the shell", "isolate it by ( )"
+            )
     return None
 
 
@@ -167,7 +171,8 @@ def _updates_itself(command: Command) -> bool:
     """Whether a program is replaced that the shell may have looked up already."""
     argv = command.argv
     return "install" in argv and any(
-        re.match(r"(?:pip3?|npm|yarn|conda|gem|bundler)(?:[@=<>~!].*)?\Z", word) for word in argv[2:]
+        re.match(r"(?:pip3?|npm|yarn|conda|gem|bundler)(?:[@=<>~!].*)?\Z", word)
+        for word in argv[2:]
     )
 
 
@@ -267,7 +272,9 @@ def _comments(snapshot: Snapshot, group: Sequence_[Run], right: Run) -> Hindranc
         return Hindrance("M109", "a region of the text ends or begins", "none needed")
     above = snapshot.text[:first].rstrip(" \t").rpartition("\n")[0].rpartition("\n")[2]
     if above.lstrip().startswith("#") and not between.strip() and "\n" in between:
-        return Hindrance("M109", "a comment heads only the first", "delete the blank line, or comment")
+        return Hindrance(
+            "M109", "a comment heads only the first", "delete the blank line, or comment"
+        )
     return None
 
 
@@ -305,7 +312,7 @@ def crosses_pragmas(snapshot: Snapshot, group: Sequence_[Run], right: Run) -> bo
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a command is added at a script's end: the operator, braces, the last separator's place."""
+    """How a command is added at a script's end: the operator, and whether braces are needed."""
 
     operator: str
     braces: bool

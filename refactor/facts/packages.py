@@ -48,7 +48,7 @@ class Operation:
 
     @property
     def flag_place(self) -> Word:
-        """The word behind which a flag is written: the action, or a `-y` or `-q` that follows it."""
+        """The word behind which a flag is written: the action, or a `-y` or `-q` after it."""
         place = self.action_word
         for word in self.flag_words:
             if not re.match(r"-[yq]+\Z", word.text):
@@ -58,14 +58,14 @@ class Operation:
 
     def has(self, *names: str) -> bool:
         """Whether one of the options is given; single letters are found in clusters."""
-        for option in self.options:
-            for name in names:
-                if option == name or option.startswith(name + "="):
-                    return True
-                if len(name) == 2 and option[:1] == "-" and option[1:2] != "-":
-                    if name[1] in option[1:].partition("=")[0] and option[1] not in "oct":
-                        return True
-        return False
+        return any(_means(option, name) for option in self.options for name in names)
+
+
+def _means(option: str, name: str) -> bool:
+    if option == name or option.startswith(name + "="):
+        return True
+    clustered = len(name) == 2 and re.match(r"-[^-oct]", option)  # -o, -c and -t take a value
+    return bool(clustered) and name[1] in option.partition("=")[0]
 
 
 def operation(command: Command) -> Operation | None:
@@ -211,7 +211,7 @@ def with_program(command: Command, program: Word, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Recommended:
-    """What to keep of the recommended packages; which packages cannot do without; which are unknown."""
+    """Recommended packages to keep; packages that cannot do without; packages not in the table."""
 
     keep: tuple[str, ...]
     refused: tuple[str, ...]

@@ -13,7 +13,9 @@ _OURS = re.compile(r"#\s*refactor:\s*skip=([\w,-]+)")
 _HADOLINT = re.compile(r"#\s*hadolint\s+ignore=([\w, ]+)")
 _GLOBAL = re.compile(r"#\s*hadolint\s+global\s+ignore=([\w, ]+)")
 _CHECK = re.compile(r"skip=([\w,]+)")
-PRAGMA = re.compile(r"#\s*(?:refactor:|hadolint\s|check=|tally\s|trivy:|checkov:|renovate:|nosemgrep)")
+PRAGMA = re.compile(
+    r"#\s*(?:refactor:|hadolint\s|check=|tally\s|trivy:|checkov:|renovate:|nosemgrep)"
+)
 
 
 def skips(snapshot: Snapshot) -> tuple[frozenset[str], dict[int, frozenset[str]]]:
@@ -62,7 +64,8 @@ def is_skipped(snapshot: Snapshot, spans: list[Span], names: frozenset[str]) -> 
         return False
     for ins in snapshot.dockerfile.instructions:
         found = local.get(ins.span.start)
-        if found and found & names:
-            if any(s.start < ins.span.end and ins.span.start <= s.end for s in spans):
-                return True
+        if not found or not found & names:
+            continue
+        if any(s.start < ins.span.end and ins.span.start <= s.end for s in spans):
+            return True
     return False

@@ -10,7 +10,14 @@ from refactor.snapshot import Context, Snapshot
 from refactor.syntax import Instruction
 from refactor.words import parse_words
 
-_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"\x1f\x9d")
+_MAGIC = (
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ\x00",
+    b"\x28\xb5\x2f\xfd",
+    b"\x04\x22\x4d\x18",
+    b"\x1f\x9d",
+)
 _TAR_MAGIC = b"ustar"
 _TAR_MAGIC_AT = 257
 _TAR_BLOCK = 512

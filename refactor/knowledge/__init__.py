@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 
-@lru_cache(maxsize=None)
+@cache
 def table(name: str) -> tuple[dict[str, str], ...]:
     """Return the rows of `NAME.tsv`."""
     text = (Path(__file__).parent / f"{name}.tsv").read_text(encoding="utf-8")

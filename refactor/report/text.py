@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 from refactor.engine import Changed, Failed, Refused, Remark, Result, Unchanged
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\udc80-\udcff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\udc80-\udcff]"
+)
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
 _RESET = "\x1b[0m"
 
@@ -30,25 +32,32 @@ def coloured(patch: str, colour: bool) -> Iterator[str]:
 
 
 def remarks(result: Result, verbose: bool) -> Iterator[str]:
-    """Yield one line a change, and with `verbose` one a refusal and notice."""
+    """Yield the lines on each change, and with `verbose` on each refusal and notice."""
     for remark in result.remarks:
         if remark.kind in ("change", "dropped") or verbose:
-            yield harmless(_remark(result.path, remark)) + "\n"
+            yield from _remark(result.path, remark)
     if isinstance(result, Refused | Failed):
         place = f":{result.line}" if isinstance(result, Refused) and result.line else ""
         kind = "refused" if isinstance(result, Refused) else "error"
-        yield harmless(f"{result.path}{place}: {kind}: {result.reason}") + "\n"
+        yield _line(f"{result.path}{place}: {kind}: {result.reason}")
 
 
-def _remark(path: str, remark: Remark) -> str:
+def _line(text: str) -> str:
+    """Return one line: what a repository wrote does not begin another one of the report."""
+    return harmless(text).replace("\n", "\\n") + "\n"
+
+
+def _remark(path: str, remark: Remark) -> Iterator[str]:
     place = f"{path}:{remark.line}: {remark.transform}"
     if remark.kind == "change":
-        assumed = "".join(f"\n    assumes: {sentence}" for sentence in remark.assumes)
-        return f"{place} ({remark.level}): {remark.reason}{assumed}"
-    if remark.kind == "dropped":
-        return f"{path}: {remark.transform}: dropped, as it does not verify ({remark.reason}); please report it"
-    unlock = f"; unlock: {remark.unlock}" if remark.unlock else ""
-    return f"{place}: {remark.kind} {remark.code}: {remark.reason}{unlock}"
+        yield _line(f"{place} ({remark.level}): {remark.reason}")
+        yield from (_line(f"    assumes: {sentence}") for sentence in remark.assumes)
+    elif remark.kind == "dropped":
+        why = f"dropped, as it does not verify ({remark.reason}); please report it"
+        yield _line(f"{path}: {remark.transform}: {why}")
+    else:
+        unlock = f"; unlock: {remark.unlock}" if remark.unlock else ""
+        yield _line(f"{place}: {remark.kind} {remark.code}: {remark.reason}{unlock}")
 
 
 class Summary:
