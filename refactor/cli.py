@@ -149,7 +149,7 @@ class _Session:
         """Take the files in turn and return the exit code."""
         summary = text.Summary(found.passed_over, self.check or self.exact)
         for path in found.missing:
-            self.talk(f"{path}: no such file or folder\n", always=True)
+            self.talk(text.line(f"{path}: no such file or folder"), always=True)
             self.errors += 1
         patches: list[str] = []
         for path, result in zip(
@@ -189,7 +189,7 @@ class _Session:
             try:
                 write(path, result.before, result.after)
             except Unwritable as error:
-                self.talk(f"{result.path}: not written: {error}\n", always=True)
+                self.talk(text.line(f"{result.path}: not written: {error}"), always=True)
                 self.errors += 1
                 return
         if not self.quiet:

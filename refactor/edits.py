@@ -6,9 +6,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from refactor.facts import packages
 from refactor.facts.joining import End, Group
 from refactor.facts.pragmas import PRAGMA
-from refactor.shell import Word
+from refactor.model import Claim, Effect
+from refactor.shell import Command, Word
 from refactor.snapshot import Run, Snapshot
 from refactor.source import Edit, Span
 from refactor.syntax import SPACE, Instruction
@@ -34,6 +36,19 @@ def insert_word(run: Run, word: Word, text: str) -> Edit:
     """Write a word behind a word of a script, on its line."""
     end = run.instruction.logical.span(run.at(word.start), run.at(word.end)).end
     return Edit(Span(end, end), f" {text}")
+
+
+def add_word(
+    run: Run, command: Command, after: Word, text: str, effect: Effect
+) -> tuple[tuple[Edit], tuple[Claim]]:
+    """Write a word behind a word of a command; return the edit, and the claim that this is all."""
+    claim = changed_command(command, packages.with_words(command, {after: [text]}), effect)
+    return (insert_word(run, after, text),), (claim,)
+
+
+def changed_command(command: Command, becomes: str, effect: Effect) -> Claim:
+    """Return the claim that one command becomes another."""
+    return Claim(effect, frozenset({f"- {packages.with_words(command, {})}", f"+ {becomes}"}))
 
 
 def append_words(run: Run, word: Word, added: list[str]) -> tuple[Edit, ...]:

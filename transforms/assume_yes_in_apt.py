@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from refactor import (
     Change,
-    Claim,
     Effect,
     Example,
     Phase,
@@ -70,11 +69,10 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                 continue
             if op.has(*_ANSWERED) or apt.is_piped_into(run, command):
                 continue
-            before = " ".join((*(w.text for w in command.assignments), *command.argv))
-            after = packages.with_word(command, op.action_word, "-y")
+            edit, claim = edits.add_word(run, command, op.action_word, "-y", Effect.COMMANDS)
             yield Change(
                 f"`{op.program.text} {op.action}` would ask, and nobody answers",
-                (edits.insert_word(run, op.action_word, "-y"),),
-                (Claim(Effect.COMMANDS, frozenset({f"- {before}", f"+ {after}"})),),
+                edit,
+                claim,
                 Safety.SAFE if command.start in always else Safety.SUGGESTED,
             )

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from refactor import (
     Change,
-    Claim,
     Effect,
     Example,
     Phase,
@@ -92,8 +91,8 @@ def _judge(
             "add the flag and test the image",
             at,
         )
-    before = " ".join((*(w.text for w in command.assignments), *command.argv))
-    if any(other.action in _REMOVES for _, other in apt.operations(run)):
+    stage = [other for other in snapshot.runs if other.stage == run.stage]
+    if any(later.action in _REMOVES for other in stage for _, later in apt.operations(other)):
         return Refusal(
             "P206", "packages are removed again: what is kept by name would stay",
             "add the flag, and what it needs to both lists", at,
@@ -114,7 +113,7 @@ def _judge(
             edits.insert_word(run, op.flag_place, " ".join([_FLAG, *keep] if first else [_FLAG])),
             *edits.append_words(run, op.arguments[-1], [] if first else keep),
         ),
-        (Claim(Effect.PACKAGES, frozenset({f"- {before}", f"+ {after}"})),),
+        (edits.changed_command(command, after, Effect.PACKAGES),),
         Safety.SUGGESTED,
         tuple(
             f"`{name}`, and what it depends on, need none of the packages that they recommend"

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 
 from refactor import (
     Change,
-    Claim,
-    Edit,
     Effect,
     Example,
     Phase,
@@ -67,25 +65,23 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                               run.instruction.span.start)  # fmt: skip
             continue
         for command, op in apt.operations(run):
-            if op.manager == "pip" and op.action == "install":
-                if not op.has(*_OFF) and not _has_cache_mount(run):
-                    before = " ".join((*(w.text for w in command.assignments), *command.argv))
-                    after = packages.with_word(command, op.action_word, "--no-cache-dir")
-                    yield _judge(
-                        snapshot, run, edits.insert_word(run, op.action_word, "--no-cache-dir"),
-                        Claim(Effect.CACHES, frozenset({f"- {before}", f"+ {after}"})),
-                    )  # fmt: skip
+            installs = op.manager == "pip" and op.action == "install"
+            if installs and not op.has(*_OFF) and not _has_cache_mount(run):
+                yield _judge(snapshot, run, command, op)
 
 
-def _judge(snapshot: Snapshot, run: Run, edit: Edit, claim: Claim) -> Change | Refusal:
+def _judge(
+    snapshot: Snapshot, run: Run, command: packages.Command, op: packages.Operation
+) -> Change | Refusal:
     image = snapshot.graph.stages[run.stage].image
     if image.is_debian_like and image.tag.partition("-")[0] in _OLD_PIP and image.name in _SYSTEMS:
         return Refusal("P301", f"pip of {image.reference} is older than the option", "a newer base",
                        run.instruction.span.start)  # fmt: skip
+    edit, claim = edits.add_word(run, command, op.action_word, "--no-cache-dir", Effect.CACHES)
     return Change(
         "pip's cache stays in the layer",
-        (edit,),
-        (claim,),
+        edit,
+        claim,
         assumes=() if image.known else ("pip is 6.0 or newer",),
     )
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 from refactor import (
     Change,
-    Claim,
     Effect,
     Example,
     Phase,
@@ -56,13 +55,12 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                 at = run.instruction.span.start
                 yield Refusal("P102", f"`apt {op.action}` has no twin", "none needed", at)
                 continue
-            before = " ".join((*(w.text for w in command.assignments), *command.argv))
-            after = packages.with_program(command, op.program, "apt-get")
+            becomes = packages.with_program(command, op.program, "apt-get")
             keeps = op.action in ("install", "reinstall", "build-dep", "source", "download")
             yield Change(
                 f"`apt {op.action}` is made for people at a terminal",
                 (edits.replace_word(run, op.program, "apt-get"),),
-                (Claim(Effect.COMMANDS, frozenset({f"- {before}", f"+ {after}"})),),
+                (edits.changed_command(command, becomes, Effect.COMMANDS),),
                 assumes=()
                 if (image.docker_clean and image.is_debian_like) or not keeps
                 else ("the base image's apt configuration deletes what was downloaded",),

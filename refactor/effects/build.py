@@ -121,7 +121,7 @@ class _State:
         inner.take(ins)
         if inner.events:
             return tuple(inner.events)
-        values = _sorted(inner.env) or tuple(sorted(inner.labels.items(), key=repr))
+        values: object = _sorted(inner.env) or sorted(inner.labels.items(), key=repr)
         return (Verbatim(f"{ins.keyword} {values or ins.args}", self.setting()),)
 
     def _run(self, ins: Instruction) -> None:

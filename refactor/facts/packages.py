@@ -188,11 +188,6 @@ def asks_apt(text: str) -> bool:
     return bool(re.search(r"\bapt(?:-get)?\W[^|;&]*\binstall\b", text))
 
 
-def with_word(command: Command, after: Word, text: str) -> str:
-    """Return a command's line with a word put behind one of its words."""
-    return with_words(command, {after: [text]})
-
-
 def with_words(command: Command, added: Mapping[Word, list[str]]) -> str:
     """Return a command's line with words put behind some of its words."""
     words = [*(w.text for w in command.assignments)]

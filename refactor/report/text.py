@@ -23,10 +23,10 @@ def harmless(text: str) -> str:
 
 def coloured(patch: str, colour: bool) -> Iterator[str]:
     """Yield the lines of a patch for a terminal."""
-    for line in patch.split("\n")[:-1]:
-        safe = harmless(line)
-        code = _COLOURS.get(line[:1])
-        if line.startswith(("--- ", "+++ ")):
+    for row in patch.split("\n")[:-1]:
+        safe = harmless(row)
+        code = _COLOURS.get(row[:1])
+        if row.startswith(("--- ", "+++ ")):
             code = "1"
         yield f"\x1b[{code}m{safe}{_RESET}\n" if colour and code else safe + "\n"
 
@@ -39,10 +39,10 @@ def remarks(result: Result, verbose: bool) -> Iterator[str]:
     if isinstance(result, Refused | Failed):
         place = f":{result.line}" if isinstance(result, Refused) and result.line else ""
         kind = "refused" if isinstance(result, Refused) else "error"
-        yield _line(f"{result.path}{place}: {kind}: {result.reason}")
+        yield line(f"{result.path}{place}: {kind}: {result.reason}")
 
 
-def _line(text: str) -> str:
+def line(text: str) -> str:
     """Return one line: what a repository wrote does not begin another one of the report."""
     return harmless(text).replace("\n", "\\n") + "\n"
 
@@ -50,14 +50,14 @@ def _line(text: str) -> str:
 def _remark(path: str, remark: Remark) -> Iterator[str]:
     place = f"{path}:{remark.line}: {remark.transform}"
     if remark.kind == "change":
-        yield _line(f"{place} ({remark.level}): {remark.reason}")
-        yield from (_line(f"    assumes: {sentence}") for sentence in remark.assumes)
+        yield line(f"{place} ({remark.level}): {remark.reason}")
+        yield from (line(f"    assumes: {sentence}") for sentence in remark.assumes)
     elif remark.kind == "dropped":
         why = f"dropped, as it does not verify ({remark.reason}); please report it"
-        yield _line(f"{path}: {remark.transform}: {why}")
+        yield line(f"{path}: {remark.transform}: {why}")
     else:
         unlock = f"; unlock: {remark.unlock}" if remark.unlock else ""
-        yield _line(f"{place}: {remark.kind} {remark.code}: {remark.reason}{unlock}")
+        yield line(f"{place}: {remark.kind} {remark.code}: {remark.reason}{unlock}")
 
 
 class Summary:
