@@ -5,6 +5,7 @@
 CORPUS holds `dev/manifest.tsv` with a column `stored`. 600 of its files are copied as
 `N.Dockerfile`; then this tool (verification on, every transform, level risky), hadolint and
 `tally lint --fix` take turns over them, and the medians of whole-process times are compared.
+With `--check`, the exit code is 1 if a bound is missed.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from pathlib import Path
 
 FILES = 600
 ROUNDS = 3
+TIMES_HADOLINT, TIMES_TALLY = 4.0, 15.0
+MAX_START_UP_SECONDS = 0.2
+MAX_MEGABYTES = 200.0
 TEN_LINES = """FROM python:3.12-slim
 WORKDIR /app
 ENV PYTHONUNBUFFERED 1
@@ -103,8 +107,8 @@ def tool(name: str) -> str:
     return found
 
 
-def compare(folder: Path) -> None:
-    """Let the tools take turns and print the medians and ratios."""
+def compare(folder: Path) -> list[str]:
+    """Let the tools take turns, print the medians and ratios, and return the bounds missed."""
     files = names(folder)
     ours = ["fix", "--check", "--quiet", "--select", "all", "--level", "risky"]
     commands = {
@@ -128,18 +132,25 @@ def compare(folder: Path) -> None:
             f"  {name:<46} {medians[name]:7.2f} s  {cpu:7.2f} s CPU"
             f"  {medians[name] / medians[first]:6.1f} x"
         )
+    bounds = {"hadolint (reports only)": TIMES_HADOLINT, "tally lint --fix": TIMES_TALLY}
+    return [
+        f"less than {bound} times as fast as {name}"
+        for name, bound in bounds.items()
+        if medians[name] < bound * medians[first]
+    ]
 
 
-def start_up(folder: Path) -> None:
-    """Print what one file of ten lines costs."""
+def start_up(folder: Path) -> list[str]:
+    """Print what one file of ten lines costs, and return the bound if it is missed."""
     (folder / "Dockerfile").write_text(TEN_LINES, encoding="utf-8")
     command = [tool("dfr"), "fix", "--check", "--quiet", "Dockerfile"]
-    found = sorted(measure(command, folder).cpu for _ in range(9))
-    print(f"start-up: one file of 10 lines, {statistics.median(found):.3f} s of CPU")
+    seconds = statistics.median(measure(command, folder).cpu for _ in range(9))
+    print(f"start-up: one file of 10 lines, {seconds:.3f} s of CPU")
+    return ["start-up takes too long"] if seconds > MAX_START_UP_SECONDS else []
 
 
-def memory(corpus: Path) -> None:
-    """Print the memory of one process over the whole corpus, and what a file costs."""
+def memory(corpus: Path) -> list[str]:
+    """Print what one process needs for the whole corpus, and return the bound if it is missed."""
     files = [str(path) for path in corpus_files(corpus)]
     ours = ["fix", "--check", "--quiet", "--select", "all", "--level", "risky", "--jobs", "1"]
     found = measure([tool("dfr"), *ours, *files], Path.cwd())
@@ -147,20 +158,23 @@ def memory(corpus: Path) -> None:
         f"whole corpus: {len(files)} files in one process, {found.megabytes:.0f} MB, "
         f"{found.cpu:.1f} s of CPU, {1000 * found.cpu / len(files):.2f} ms a file"
     )
+    return ["too much memory"] if found.megabytes > MAX_MEGABYTES else []
 
 
 def main() -> None:
     """Measure all and print it."""
     parser = argparse.ArgumentParser(description="Compare with native peers in one run.")
     parser.add_argument("corpus", type=Path, help="a folder that holds dev/manifest.tsv")
-    corpus: Path = parser.parse_args().corpus.resolve()
+    parser.add_argument("--check", action="store_true", help="fail if a bound is missed")
+    arguments = parser.parse_args()
+    corpus: Path = arguments.corpus.resolve()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "files").mkdir()
         prepare(corpus, folder / "files")
-        compare(folder / "files")
-        start_up(folder)
-    memory(corpus)
+        missed = compare(folder / "files") + start_up(folder) + memory(corpus)
+    if arguments.check and missed:
+        sys.exit("bench: " + "; ".join(missed))
 
 
 if __name__ == "__main__":

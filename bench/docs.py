@@ -1,7 +1,7 @@
 """Keeps the generated parts of the README true.
 
-    python -m bench.docs          write them
-    python -m bench.docs --check  exit with 1 if they are out of date
+python -m bench.docs          write them
+python -m bench.docs --check  exit with 1 if they are out of date
 """
 
 from __future__ import annotations
