@@ -12,6 +12,7 @@ from refactor.config import Config, ConfigError
 from refactor.context import DiskContext
 from refactor.engine import Failed, Refused, Result, run
 from refactor.model import Safety
+from refactor.project import referenced
 from refactor.registry import Unusable, select
 
 MIN_FOR_PROCESSES = 24
@@ -25,6 +26,7 @@ class Wishes:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     config: Path | None = None
+    references: frozenset[str] = frozenset()
 
     def apply(self, found: Config) -> Config:
         """Return a configuration with the command line's say on top."""
@@ -33,6 +35,7 @@ class Wishes:
             level=found.level if self.level is None else self.level,
             select=self.select or found.select,
             ignore=(*found.ignore, *self.ignore),
+            references=self.references,
         )
 
 
@@ -75,6 +78,7 @@ def _no_file(path: Path) -> str:
 
 def many(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Result]:
     """Yield the results of files, in their order."""
+    wishes = replace(wishes, references=referenced(filter(os.path.isfile, files)))
     if jobs <= 1 or len(files) < MIN_FOR_PROCESSES:
         for file in files:
             yield one(file, wishes)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from refactor.facts.pragmas import is_skipped
@@ -218,27 +220,38 @@ def _attempt(current: Snapshot, changes: list[Change]) -> tuple[Snapshot | None,
 
 
 def _keep(run: _Run, transform: Transform, changes: list[Change], after: Snapshot) -> None:
-    edits = sorted((e for c in changes for e in c.edits), key=lambda e: e.span)
-    run.marks = [Mark(_moved(mark.span, edits), mark.step) for mark in run.marks]
+    moves = _Moves([edit for change in changes for edit in change.edits])
+    run.marks = [
+        Mark(Span(moves.after(m.span.start), moves.after(m.span.end)), m.step) for m in run.marks
+    ]
     for change in changes:
         step = len(run.steps)
         run.steps.append(Step(transform, change, run.current))
         for edit in change.edits:
-            start = _shift(edit.span.start, edits, before=True)
+            start = moves.before(edit.span.start)
             run.marks.append(Mark(Span(start, start + len(edit.text)), step))
     run.current = after
 
 
-def _moved(span: Span, edits: list[Edit]) -> Span:
-    return Span(_shift(span.start, edits, False), _shift(span.end, edits, False))
+class _Moves:
+    """Where offsets are after edits."""
 
+    def __init__(self, edits: list[Edit]) -> None:
+        self.edits = sorted(edits, key=lambda edit: edit.span)
+        self.starts = [edit.span.start for edit in self.edits]
+        self.ends = [edit.span.end for edit in self.edits]
+        growth = (len(e.text) - (e.span.end - e.span.start) for e in self.edits)
+        self.growth = [0, *accumulate(growth)]
 
-def _shift(offset: int, edits: list[Edit], before: bool) -> int:
-    """Return where an offset is after edits; `before`: do not count insertions at the offset."""
-    moved = offset
-    for edit in edits:
-        if edit.span.end < offset or (edit.span.end == offset and not before):
-            moved += len(edit.text) - (edit.span.end - edit.span.start)
-        elif edit.span.start < offset:
-            moved += edit.span.start - offset
-    return moved
+    def before(self, offset: int) -> int:
+        """Return where an offset is, in front of what is inserted there."""
+        return self._moved(offset, bisect_left(self.ends, offset))
+
+    def after(self, offset: int) -> int:
+        """Return where an offset is, behind what is inserted there."""
+        return self._moved(offset, bisect_right(self.ends, offset))
+
+    def _moved(self, offset: int, done: int) -> int:
+        if done < len(self.edits) and self.starts[done] < offset:
+            offset = self.starts[done]  # it was in the middle of what is replaced
+        return offset + self.growth[done]

@@ -26,7 +26,8 @@ class ConfigError(ValueError):
 class Config:
     """What to do with one file.
 
-    `images` maps names of a company's registry to the public images that they mirror.
+    `images` maps names of a company's registry to the public images that they mirror;
+    `references` are the images that the Dockerfiles of this run start from.
     """
 
     select: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class Config:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     overrides: tuple[Mapping[str, Any], ...] = ()
     root: Path | None = None
+    references: frozenset[str] = frozenset()
 
     def for_path(self, path: Path) -> Config:
         """Return the configuration with the overrides whose patterns match."""

@@ -53,7 +53,7 @@ class Found:
 def discover(paths: Iterable[Path]) -> Found:
     """Return the Dockerfiles: a file as given, a folder searched."""
     found = Found()
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for path in paths:
         if os.path.isdir(path):  # not Path.is_dir: that raises on a name that is too long
             for file in _walk(path, found.passed_over):
@@ -65,12 +65,11 @@ def discover(paths: Iterable[Path]) -> Found:
     return found
 
 
-def _add(file: Path, found: Found, seen: set[str], searched: bool) -> None:
+def _add(file: Path, found: Found, seen: dict[str, str], searched: bool) -> None:
     key = os.path.abspath(file)
-    if key in seen:
+    if key in seen and (searched or not seen[key]):
         return
-    seen.add(key)
-    reason = _passed_over(file) if searched else ""
+    seen[key] = reason = _passed_over(file) if searched else ""
     if reason:
         found.passed_over[reason] += 1
     else:

@@ -57,7 +57,8 @@ def append_words(run: Run, word: Word, added: list[str]) -> tuple[Edit, ...]:
         return ()
     ins = run.instruction
     last = ins.logical.span(run.at(word.start), run.at(word.end))
-    gap = run.text[len(run.text[: last.start].rstrip(" \t\r\n\\`")) : last.start]
+    before = run.text[ins.span.start : last.start]
+    gap = before[len(before.rstrip(" \t\r\n\\`")) :]
     lead = " " if "\n" not in gap or "#" in gap else gap
     return (Edit(Span(last.end, last.end), "".join(lead + word for word in added)),)
 

@@ -11,6 +11,7 @@ from refactor.compose import Decide, Outcome, Unstable, refactor
 from refactor.config import Config
 from refactor.model import Safety, Transform
 from refactor.patch import unified
+from refactor.project import is_base
 from refactor.registry import Unusable, ordered, select
 from refactor.second_reader import disagreement
 from refactor.snapshot import Context, Snapshot
@@ -130,7 +131,7 @@ def _refactored(
 ) -> Result:  # fmt: skip
     snapshot = Snapshot(
         PurePath(path), dockerfile.text, dockerfile, context, config.images, config.engine,
-        is_published(path),
+        is_base(path, config.references),
     )  # fmt: skip
     transforms = _chosen(config.select, config.ignore, dockerfile.text.lower())
     outcome = refactor(snapshot, transforms, config.level, decide, _options(transforms, config))
@@ -144,13 +145,6 @@ def _refactored(
             path, remarks, reason=f"the result is unsound: {problem[0]}; please report it"
         )
     return Changed(path, remarks, data, encode(after.text), diff(outcome, snapshot, path), pending)
-
-
-def is_published(path: str) -> bool:
-    """Whether the name says that other images start from this one."""
-    pure = PurePath(path)
-    words = f"{pure.parent.name} {pure.name}".lower().replace("_", "-").replace(".", "-")
-    return any(part == "base" for word in words.split() for part in word.split("-"))
 
 
 def _chosen(chosen: Sequence[str], ignored: Sequence[str], lowered: str) -> list[Transform]:

@@ -86,9 +86,11 @@ class ListsWalk:
         self.lists = start
         self.found: set[Hazard] = set()
 
-    def events(self, events: tuple[Event | str, ...]) -> None:
-        """Take events in order."""
+    def events(self, events: tuple[Event | str, ...], until_present: bool = False) -> None:
+        """Take events in order; if asked, only until the lists are there."""
         for event in events:
+            if until_present and self.lists is Lists.PRESENT:
+                return
             if isinstance(event, Block):
                 self._block(event)
             elif isinstance(event, Exec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate
@@ -23,6 +24,7 @@ def unified(
     yield f"--- {_quoted('a/' + path)}\n"
     yield f"+++ {_quoted('b/' + path)}\n"
     starts = [0, *accumulate(len(line) for line in new)]
+    marks = sorted(marks)
     for group in _groups(old, new):
         i1, i2, j1, j2 = group[0][1], group[-1][2], group[0][3], group[-1][4]
         names = _names(marks, Span(starts[j1], starts[j2]))
@@ -68,11 +70,11 @@ def _range(start: int, stop: int) -> str:
 
 
 def _names(marks: Sequence[tuple[Span, str]], span: Span) -> str:
-    found: dict[str, None] = {}
-    for mark, name in marks:
-        if mark.start <= span.end and span.start <= mark.end:
-            found[name] = None
-    return ", ".join(sorted(found))
+    """Return the names of the marks, sorted by start, that meet a span."""
+    last = bisect_right(marks, span.end, key=lambda mark: mark[0].start)
+    reach = max((mark.end - mark.start for mark, _ in marks), default=0)
+    first = bisect_left(marks, span.start - reach, key=lambda mark: mark[0].start)
+    return ", ".join(sorted({name for mark, name in marks[first:last] if span.start <= mark.end}))
 
 
 def _quoted(path: str) -> str:

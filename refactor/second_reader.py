@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 
-from refactor.source import BOM, encode
+from refactor.source import BOM
 from refactor.syntax import SPACE, Dockerfile
 
 
@@ -41,7 +41,8 @@ def _text(reading: tuple[str, int]) -> str:
 def _read(text: str) -> list[tuple[str, int]]:
     from dockerfile_parse import DockerfileParser
 
-    parser = DockerfileParser(fileobj=io.BytesIO(encode(text).replace(b"\r\n", b"\n")))
+    data = text.replace("\r\n", "\n").encode("utf-8", "replace")  # it takes nothing but UTF-8
+    parser = DockerfileParser(fileobj=io.BytesIO(data))
     structure = parser.structure
     return [
         (item["instruction"], item["startline"] + 1)
@@ -68,10 +69,7 @@ def _masked(dockerfile: Dockerfile) -> str:
         parts.append(own)
         at = ins.span.end
     parts.append(text[at:])
-    masked = "".join(parts).removeprefix(BOM)
-    if masked.rstrip(SPACE).endswith(dockerfile.escape) or not masked.endswith("\n"):
-        masked += "\n \n"
-    return masked
+    return "".join(parts).removeprefix(BOM) + "\n \n"  # ends what is continued at the end
 
 
 def _rows(text: str) -> list[tuple[int, str, bool]]:

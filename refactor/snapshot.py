@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from refactor.effects import Build, build
 from refactor.facts.stages import Graph, ShellInForce, default_shell, graph, set_shell
 from refactor.hazards import hazards
-from refactor.shell import Opaque, Script, read
+from refactor.shell import Command, Opaque, Script, read
 from refactor.syntax import Dockerfile, Instruction, parse
 from refactor.verify import Evidence
 
@@ -46,6 +46,10 @@ class Run:
     def triggered(self) -> bool:
         """Whether ONBUILD defers it to a child stage."""
         return self.ordinal < 0
+
+    def place(self, command: Command) -> int:
+        """Return where a command of the script starts in the file."""
+        return self.instruction.logical.home(self.at(command.start))
 
     def at(self, offset: int) -> int:
         """Return the logical line's offset of a script's offset."""

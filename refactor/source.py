@@ -66,8 +66,3 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
         at = edit.span.end
     parts.append(text[at:])
     return "".join(parts)
-
-
-def line_of(text: str, offset: int) -> int:
-    """Return the 1-based number of the line that holds `offset`."""
-    return text.count("\n", 0, offset) + 1

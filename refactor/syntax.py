@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
-from refactor.source import BOM, Span, line_of
+from refactor.source import BOM, Span
 
 # Go's unicode.IsSpace: str.strip() alone would also take FS, GS, RS and US.
 SPACE = (
@@ -24,10 +24,12 @@ KEYWORDS = frozenset(
 )
 _JSON_FORMS = frozenset({"ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"})
 _HEREDOC_FORMS = frozenset({"ADD", "COPY", "RUN"})
+_SPACES = re.compile(f"[{SPACE}]+")
 _KEYWORD_END = re.compile(r"[\t\v\f\r ]+")
+_FLAG_BLANKS = "\t\n\v\f\r "  # flags are read byte by byte
 _JSON = json.JSONDecoder(parse_constant=int)  # int("NaN") raises: Go knows no such constants
 _SPACED_HEREDOC = re.compile(r"(?<![<\w])<<-?[ \t]+[\w'\"]")
-_DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
+_DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)[\t\f\r ]*=[\t\f\r ]*(.+?)[\t\f\r ]*$")
 
 
 class ParseError(ValueError):
@@ -172,7 +174,11 @@ class Dockerfile:
 
     def line(self, offset: int) -> int:
         """Return the 1-based line of an offset."""
-        return line_of(self.text, offset)
+        return bisect_left(self._newlines, offset) + 1
+
+    @cached_property
+    def _newlines(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self.text)]
 
     def newline(self, offset: int) -> str:
         """Return the line end in use at an offset."""
@@ -209,7 +215,7 @@ class _Parser:
     def _check_line_lengths(self) -> None:
         for number, line in enumerate(self.lines, 1):
             if len(line) > MAX_LINE_BYTES // 4 and (
-                len(line.encode("utf-8", "surrogateescape")) >= MAX_LINE_BYTES
+                len(line.encode("utf-8", "surrogateescape")) > MAX_LINE_BYTES
             ):
                 raise ParseError(f"a line is longer than {MAX_LINE_BYTES} bytes", number)
 
@@ -272,8 +278,7 @@ class _Parser:
         text = "".join(pieces)
         logical = Logical(text, tuple(starts), tuple(homes))
         if not text.strip(SPACE):
-            self.items.append(Trivia(TriviaKind.BLANK, Span(start, self.at)))
-            return
+            raise ParseError("an unknown instruction: an escape character alone", row)
         found = _split(logical, 0, Span(start, self.at), tuple(comments), self.escape, row)
         heredocs = self._heredocs(found, row) if "<<" in text else ()
         if heredocs:
@@ -349,14 +354,14 @@ def _split(
     text = logical.text
     while start < len(text) and text[start] in SPACE:
         start += 1
-    gap = _KEYWORD_END.search(text, start)
-    keyword_end = gap.start() if gap else len(text.rstrip(SPACE))
+    end = len(text.rstrip(SPACE))
+    gap = _KEYWORD_END.search(text, start, end)
+    keyword_end = gap.start() if gap else end
     at = gap.end() if gap else keyword_end
     keyword = text[start:keyword_end].upper()
     flags: list[Flag] = []
-    if text.startswith("--", _skip_space(text, at)):
-        flags, at = _flags(text, at, escape)
-    end = len(text.rstrip(SPACE))
+    if "--" in text:
+        flags, at = _flags(text[:end], at)
     at = min(_skip_space(text, at), end)
     args = text[at:end]
     json_form = _json_form(keyword, args, row)
@@ -372,13 +377,13 @@ def _split(
 
 def _check_pairs(keyword: str, args: str, escape: str, row: int) -> None:
     """Raise where BuildKit finds no `key=value` and no `key value`."""
-    words = args.split()
+    words = [word for word in _SPACES.split(args) if word]
     if any(char in args for char in "\"'" + escape):
         from refactor.words import parse_words
 
         words = parse_words(args, escape)
     if words and "=" not in words[0]:
-        if len(args.split(None, 1)) < 2:
+        if not _KEYWORD_END.search(args):
             raise ParseError(f"{keyword} must have two arguments", row)
         return
     for word in words:
@@ -412,21 +417,22 @@ def _json_form(keyword: str, args: str, row: int) -> tuple[str, ...] | None:
     return tuple(values)
 
 
-def _flags(text: str, at: int, escape: str) -> tuple[list[Flag], int]:
-    """Read `--name[=value]` words; return them and where the arguments start."""
+def _flags(text: str, at: int) -> tuple[list[Flag], int]:
+    """Read `--name[=value]` words, where `\\` always escapes; return them and where they end."""
     flags: list[Flag] = []
     while True:
-        at = _skip_space(text, at)
+        while text[at : at + 1] in _FLAG_BLANKS and at < len(text):
+            at += 1
         if not text.startswith("--", at):
             return flags, at
         start = at
         word: list[str] = []
         quote = ""
-        while at < len(text) and (quote or text[at] not in SPACE):
+        while at < len(text) and (quote or text[at] not in _FLAG_BLANKS):
             char = text[at]
-            if char == escape and at + 1 < len(text):
+            if char == "\\":
                 at += 1
-                word.append(text[at])
+                word.append(text[at : at + 1])
             elif quote and char == quote:
                 quote = ""
             elif not quote and char in "'\"":

@@ -75,13 +75,16 @@ class _Marked(dict[str, str]):
 
 
 def _identity(word: str, escape: str) -> str:
-    """Return what two spellings of one word share: quotes removed, variables marked."""
+    """Return what two spellings of one word share: quotes removed, variables marked.
+
+    A word that is not read that far shares nothing: it is marked itself.
+    """
     if _MODIFIER.search(word):
-        return word
+        return f"\ue002{word}"
     try:
         return ShellLex(escape, env=_Marked()).process_word(word)
     except ValueError:
-        return word
+        return f"\ue002{word}"
 
 
 def _short(text: str) -> str:

@@ -61,6 +61,9 @@ class Options:
         Example("FROM a\nRUN <<EOF\na\nEOF\nRUN b\n", refuses="M105"),
         Example("FROM a AS b\nRUN a\nRUN b\nFROM c\nCOPY --from=b /x /x\n", refuses="M106"),
         Example('FROM a\nSHELL ["powershell"]\nRUN a\nRUN b\n', refuses="M107"),
+        Example("FROM a\nRUN apt-get install -y a\nRUN pip install b\n", refuses="M111"),
+        Example("FROM a\n# a's heading\nRUN a\n\nRUN b\n", refuses="M109"),
+        Example("FROM a\nRUN a\n# [START x]\nRUN b\n", refuses="M109"),
         Example("FROM a\nRUN a # why\nRUN b\n", refuses="M108"),
         Example("FROM a\nRUN a\nRUN b\n", level=Safety.SAFE),
         Example("FROM a\nRUN a\nRUN b\n", "FROM a\nRUN a \\\n    && b\n", level=Safety.SUGGESTED),
@@ -81,7 +84,7 @@ def propose(snapshot: Snapshot, options: Options | None) -> Iterator[Change | Re
             at = row[1].instruction.span.start
             yield Refusal("M106", "separate layers keep a builder's cache", 'stages = "all"', at)
             continue
-        for found in joining.groups(snapshot, row):
+        for found in joining.groups(snapshot, row, keep_caches=True):
             if not isinstance(found, joining.Group):
                 run, why = found
                 at = run.instruction.span.start

@@ -71,9 +71,6 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                 yield _judge(snapshot, run, command, op)
 
 
-_REMOVES = frozenset({"remove", "purge", "autoremove", "autopurge"})
-
-
 def _judge(
     snapshot: Snapshot, run: Run, command: packages.Command, op: packages.Operation
 ) -> Change | Refusal:
@@ -91,14 +88,14 @@ def _judge(
             "add the flag and test the image",
             at,
         )
-    stage = [other for other in snapshot.runs if other.stage == run.stage]
-    if any(later.action in _REMOVES for other in stage for _, later in apt.operations(other)):
+    stage = snapshot.fact(apt.stage_packages)[run.stage]
+    if stage.removals:
         return Refusal(
             "P206", "packages are removed again: what is kept by name would stay",
             "add the flag, and what it needs to both lists", at,
         )  # fmt: skip
-    there = apt.named_before(snapshot, run, command)
-    keep = [name for name in needs.keep if name not in known and name not in there]
+    here = run.place(command)
+    keep = [name for name in needs.keep if name not in known and not stage.has(name, here)]
     first = apt.has_comments(run, command)  # behind the last, they would stand under its comment
     after = packages.with_words(
         command,

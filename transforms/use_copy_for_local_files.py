@@ -74,12 +74,12 @@ def _judge(snapshot: Snapshot, ins: Instruction, triggered: bool) -> Change | Re
     return Change(
         "ADD only copies here",
         (edits.replace_keyword(ins, "copy" if text.islower() else "COPY"),),
-        _claims(snapshot, ins, triggered),
+        _claims(snapshot, ins),
         assumes=tuple(f"`{name}` is no archive" for name in guessed),
     )
 
 
-def _claims(snapshot: Snapshot, ins: Instruction, triggered: bool) -> tuple[Claim, ...]:
-    event = sources.event(snapshot, ins, triggered)
+def _claims(snapshot: Snapshot, ins: Instruction) -> tuple[Claim, ...]:
+    event = snapshot.fact(sources.events)[ins.span.start]
     after = "COPY" + event.text.removeprefix("ADD")
     return (Claim(Effect.FILES, frozenset({f"- {event.text}", f"+ {after}"})),)

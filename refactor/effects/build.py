@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import replace
+from hashlib import blake2b
 
 from refactor.effects.events import Build, Copy, Event, Exec, Pairs, Setting, Stage, Verbatim
 from refactor.effects.lowering import lower
@@ -19,7 +21,7 @@ def build(dockerfile: Dockerfile, graph: Graph) -> Build:
     arguments: dict[str, Value] = {}
     for ins in graph.globals:
         if ins.keyword == "ARG":
-            arguments |= _arguments(ins, arguments, dockerfile.escape)
+            arguments |= _arguments(ins, ChainMap(arguments), dockerfile.escape)
     states: list[_State] = []
     for stage in graph.stages:
         parent = states[stage.parent] if stage.parent is not None else None
@@ -35,14 +37,38 @@ def build(dockerfile: Dockerfile, graph: Graph) -> Build:
     )
 
 
-def _arguments(ins: Instruction, known: dict[str, Value], escape: str) -> dict[str, Value]:
+def _arguments(ins: Instruction, known: ChainMap[str, Value], escape: str) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for word in parse_words(ins.args, escape):
         name, equals, default = word.partition("=")
-        value = expand(default, known | found, escape)
+        value = expand(default, known.new_child(found), escape)
         # A build argument can be given on the command line: its value is never known.
         found[name] = Value(value.text, f"ARG {name}{equals}{value.text}{value.raw}")
     return found
+
+
+class Variables(dict[str, Value]):
+    """Variables by name, with a digest that does not depend on their order."""
+
+    digest = 0
+
+    def __setitem__(self, name: str, value: Value) -> None:
+        if name in self:
+            self.digest ^= _number(name, self[name])
+        self.digest ^= _number(name, value)
+        super().__setitem__(name, value)
+
+    def copy(self) -> Variables:
+        """Return a copy that changes on its own."""
+        other = Variables()
+        dict.update(other, self)
+        other.digest = self.digest
+        return other
+
+
+def _number(name: str, value: Value) -> int:
+    text = "\0".join((name, value.text, value.raw)).encode("utf-8", "surrogateescape")
+    return int.from_bytes(blake2b(text, digest_size=16).digest(), "big")
 
 
 class _State:
@@ -58,8 +84,8 @@ class _State:
         self.index = index
         self.shell = shell
         self.globals = arguments
-        self.env: dict[str, Value] = dict(parent.env) if parent else {}
-        self.args: dict[str, Value] = dict(parent.args) if parent else {}
+        self.env: Variables = parent.env.copy() if parent else Variables()
+        self.args: Variables = parent.args.copy() if parent else Variables()
         self.config: dict[str, object] = dict(parent.config) if parent else {}
         self.labels: dict[Value, Value] = dict(parent.labels) if parent else {}
         self.ports: frozenset[str] = parent.ports if parent else frozenset()
@@ -89,13 +115,13 @@ class _State:
         """Return what an instruction runs under now."""
         if self._setting is None:
             self._setting = Setting(
-                _sorted(self.env), _sorted(self.args), self.user, self.workdir, self.shell.command
+                self.env.digest, self.args.digest, self.user, self.workdir, self.shell.command
             )
         return replace(self._setting, flags=flags) if flags else self._setting
 
-    def known(self) -> dict[str, Value]:
+    def known(self) -> ChainMap[str, Value]:
         """Return the variables that Docker expands here: ENV wins over ARG."""
-        return self.args | self.env
+        return ChainMap(self.env, self.args)
 
     def value(self, word: str) -> Value:
         """Return a word's value here."""
@@ -164,10 +190,9 @@ class _State:
     _add = _copy
 
     def _env(self, ins: Instruction) -> None:
-        known = self.known()
-        for key, value in pairs(ins, self.escape):
-            name = expand(key, known, self.escape).text
-            self.env[name] = expand(value, known, self.escape)
+        values = [(self.value(k).text, self.value(v)) for k, v in pairs(ins, self.escape)]
+        for name, value in values:  # all of one instruction see the variables before it
+            self.env[name] = value
 
     def _arg(self, ins: Instruction) -> None:
         for name, value in _arguments(ins, self.known(), self.escape).items():

@@ -12,10 +12,13 @@ Pairs = tuple[tuple[str, Value], ...]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an instruction runs under: all that a later layer inherits, and the RUN's own flags."""
+    """What an instruction runs under: all that a later layer inherits, and the RUN's own flags.
 
-    env: Pairs
-    args: Pairs
+    `env` and `args` are digests of the variables: thousands of them must cost no more than one.
+    """
+
+    env: int
+    args: int
     user: Value
     workdir: tuple[Value, ...]
     shell: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from refactor.effects import Copy, flat
@@ -52,23 +53,44 @@ def _piped(node: Node, command: Command) -> bool:
     return any(_piped(part, command) for part in node.parts if not isinstance(part, str))
 
 
-def named_before(snapshot: Snapshot, run: Run, command: Command) -> frozenset[str]:
-    """Return the packages that earlier commands of the stage have installed by name."""
-    found: set[str] = set()
-    for other in snapshot.runs:
-        if other.stage != run.stage or other.triggered:
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """Where a stage installs packages for certain, and where it removes any.
+
+    Places are offsets in the file.
+    """
+
+    installs: dict[str, list[int]]
+    removals: list[int]
+
+    def has(self, name: str, before: int) -> bool:
+        """Whether a package was installed by name before a place, and none was removed since."""
+        last_removal = (
+            self.removals[bisect_left(self.removals, before) - 1] if self.removals else -1
+        )
+        since = last_removal if last_removal < before else -1
+        return any(since < place < before for place in self.installs.get(name, ()))
+
+
+_REMOVES = frozenset({"remove", "purge", "autoremove", "autopurge"})
+
+
+def stage_packages(snapshot: Snapshot) -> dict[int, Packages]:
+    """Return what apt does in each stage, by the stage's index (a fact: use `snapshot.fact`)."""
+    found = {stage.index: Packages({}, []) for stage in snapshot.graph.stages}
+    for run in snapshot.runs:
+        if run.triggered:
             continue
-        always = unconditional(other)
-        for earlier, op in operations(other):
-            if other is run and earlier.start >= command.start:
-                return frozenset(found)
-            if op.manager in APT and op.action == "install" and earlier.start in always:
-                found |= {word.literal for word in op.arguments if word.literal}
-            elif op.manager in APT and op.action in ("remove", "purge", "autoremove"):
-                found.clear()
-        if other is run:
-            break
-    return frozenset(found)
+        stage = found[run.stage]
+        always = unconditional(run)
+        for command, op in operations(run):
+            place = run.place(command)
+            if op.manager in APT and op.action in _REMOVES:
+                stage.removals.append(place)
+            elif op.manager in APT and op.action == "install" and command.start in always:
+                for word in op.arguments:
+                    stage.installs.setdefault(word.literal or "", []).append(place)
+    return found
 
 
 def has_comments(run: Run, command: Command) -> bool:
@@ -90,25 +112,31 @@ def lists_after(snapshot: Snapshot, run: Run) -> ListsAfter:
     """Return who would miss apt's lists if a RUN deleted them at its end."""
     stage = snapshot.build.stages[run.stage]
     walk = ListsWalk(Lists.ABSENT)
-    walk.events(stage.events[stage.runs[run.ordinal] :])
+    walk.events(stage.events[stage.runs[run.ordinal] :], until_present=True)
     found = set(walk.found)
-    pending = [(run.stage, walk.lists)]
+    pending = [] if walk.lists is Lists.PRESENT else [(run.stage, walk.lists)]
     while pending:
         index, lists = pending.pop()
         for child in snapshot.graph.children(index):
             inner = ListsWalk(lists)
-            inner.events(snapshot.build.stages[child.index].events)
+            inner.events(snapshot.build.stages[child.index].events, until_present=True)
             found |= inner.found
-            pending.append((child.index, inner.lists))
+            if inner.lists is not Lists.PRESENT:
+                pending.append((child.index, inner.lists))
     needed = [h.subject for h in found if h.must]
-    needed += [
-        event.text
-        for other in snapshot.build.stages
-        for event in flat(other.events)
-        if isinstance(event, Copy) and event.origin == run.stage and _copies_lists(event)
-    ]
+    needed += snapshot.fact(_copied_lists).get(run.stage, [])
     doubtful = sorted((h for h in found if not h.must), key=lambda h: h.subject)
     return ListsAfter(tuple(sorted(needed)), tuple(doubtful))
+
+
+def _copied_lists(snapshot: Snapshot) -> dict[int, list[str]]:
+    """Return the COPY --from that may take apt's lists from a stage."""
+    found: dict[int, list[str]] = {}
+    for stage in snapshot.build.stages:
+        for event in flat(stage.events):
+            if isinstance(event, Copy) and isinstance(event.origin, int) and _copies_lists(event):
+                found.setdefault(event.origin, []).append(event.text)
+    return found
 
 
 def _copies_lists(event: Copy) -> bool:

@@ -75,24 +75,41 @@ def _sets_errexit(command: Command) -> bool:
     return any(re.match(r"-[a-z]*e", w) for w in words) or "errexit" in words
 
 
-def join(group: Sequence_[Run], right: Run, operator: str) -> Join | Hindrance:
-    """Return how a RUN is added to those joined so far; `operator` is the last one used, if any."""
-    left = group[-1]
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a row of joined scripts has in common: the first, the last, the operator, the length."""
+
+    first: Run
+    last: Run
+    operator: str = ""
+    length: int = 0
+
+    def plus(self, right: Run, how: Join) -> Joined:
+        """Return the row with one more."""
+        return Joined(self.first, right, how.operator, self.length + _length(right))
+
+
+def join(row: Joined, right: Run) -> Join | Hindrance:
+    """Return how a RUN is added to those joined so far."""
+    left = row.last
     if _flags(left) != _flags(right):
         return Hindrance("M101", "the flags differ", "give both the same flags")
     for run in (left, right):
         if run.script is None or not run.script.body.parts:
             return _unread(run)
-    scripts = [run.script for run in (*group, right) if run.script]
-    costs = [_costs(script) for script in scripts]
-    if costs[-1] and any(cost and cost != costs[-1] for cost in costs[:-1]):
-        return Hindrance("M111", "two expensive steps: apart, each keeps its cache", "none needed")
-    if sum(len(script.text) for script in scripts) > MAX_SCRIPT:
+    assert row.first.script
+    assert left.script
+    assert right.script
+    if row.length + _length(right) > MAX_SCRIPT:
         return Hindrance("M110", "the joined script is too long", "none needed")
-    for script, is_left in ((scripts[-2], True), (scripts[-1], False)):
+    for script, is_left in ((left.script, True), (right.script, False)):
         if found := _hazard(script, is_left):
             return found
-    return _algebra(left.shell.errexit, scripts, operator)
+    return _algebra(left.shell.errexit, row.first.script, left.script, right.script, row.operator)
+
+
+def _length(run: Run) -> int:
+    return run.instruction.args_end - run.instruction.args_start
 
 
 _EXPENSIVE = re.compile(
@@ -103,9 +120,9 @@ _EXPENSIVE = re.compile(
 _SAME = {"apt": "apt-get", "aptitude": "apt-get", "wget": "curl", "pip3": "pip", "git": "curl"}
 
 
-def _costs(script: Script) -> frozenset[str]:
+def costs(run: Run) -> frozenset[str]:
     """Return the programs of a script that take long: their results are worth a cache each."""
-    names = {word for c in script.commands() for word in (c.name,) if word}
+    names = {c.name for c in run.script.commands() if c.name} if run.script else set()
     return frozenset(_SAME.get(name, name) for name in names if _EXPENSIVE.match(name))
 
 
@@ -196,33 +213,38 @@ def _unscoped(node: Node) -> Iterator[Command]:
                 yield from _unscoped(part)
 
 
-def _algebra(shell_errexit: bool, scripts: list[Script], operator: str) -> Join | Hindrance:
-    *joined, right = scripts
-    one, two = body(joined[0]), body(right)
-    if operator == "&&":
-        one = Body.CHAIN  # braces have made it one
+def _algebra(
+    shell_errexit: bool, first: Script, last: Script, right: Script, operator: str
+) -> Join | Hindrance:
+    # Braces have made a chain of what was joined by &&.
+    one = Body.CHAIN if operator == "&&" else body(first)
+    two = body(right)
     if shell_errexit and (one, two) != (Body.CHAIN, Body.CHAIN):
         return Hindrance("M102", "the shell itself has -e", "write both as chains of &&")
     if one is Body.ERREXIT:
-        return _after_errexit(joined, right, two)
-    if two is Body.ERREXIT or any(c.name == "set" for s in scripts[-2:] for c in s.commands()):
+        return _after_errexit(first, last, right, two)
+    if two is Body.ERREXIT or any(c.name == "set" for s in (last, right) for c in s.commands()):
         return Hindrance("M102", "set -e: joining with && would disable it", "write it with &&")
     return Join("&&", one is not Body.CHAIN, two is not Body.CHAIN)
 
 
-def _after_errexit(joined: list[Script], right: Script, two: Body) -> Join | Hindrance:
+def _after_errexit(first: Script, last: Script, right: Script, two: Body) -> Join | Hindrance:
     refused = Hindrance("M102", "set -e: joining would change what it covers", "write both with &&")
-    first, last = joined[0].body.parts[0], joined[-1].body.parts[-1]
-    if any(c.name == "set" for c in joined[0].commands() if c != first):
+    setting, end = first.body.parts[0], last.body.parts[-1]
+    if any(c.name == "set" for c in first.commands() if c != setting):
         return refused
-    if joined[-1].body.separators[-1] or isinstance(last, AndOr) or _negated(last):
+    if last.body.separators[-1] or isinstance(end, AndOr) or _negated(end):
         return refused
     sets = sum(c.name == "set" for c in right.commands())
     if two is Body.CHAIN and not sets:
-        return Join(";") if _only_quiet(first) else refused
+        return Join(";") if _only_quiet(setting) else refused
     if two is Body.ERREXIT and sets == 1 and right.body.separators[0] == ";":
         other = right.body.parts[0]
-        if isinstance(first, Command) and isinstance(other, Command) and first.argv == other.argv:
+        if (
+            isinstance(setting, Command)
+            and isinstance(other, Command)
+            and setting.argv == other.argv
+        ):
             return Join(";", skip=right.body.parts[1].start)
     return refused
 
@@ -270,7 +292,8 @@ def _comments(snapshot: Snapshot, group: Sequence_[Run], right: Run) -> Hindranc
         return Hindrance("M109", "ignore comments of both", "write one above both")
     if any(_REGION.match(line.strip()) for line in between.split("\n")):
         return Hindrance("M109", "a region of the text ends or begins", "none needed")
-    above = snapshot.text[:first].rstrip(" \t").rpartition("\n")[0].rpartition("\n")[2]
+    line = snapshot.text.rfind("\n", 0, first)
+    above = snapshot.text[snapshot.text.rfind("\n", 0, max(line, 0)) + 1 : max(line, 0)]
     if above.lstrip().startswith("#") and not between.strip() and "\n" in between:
         return Hindrance(
             "M109", "a comment heads only the first", "delete the blank line, or comment"
@@ -278,22 +301,32 @@ def _comments(snapshot: Snapshot, group: Sequence_[Run], right: Run) -> Hindranc
     return None
 
 
-def groups(snapshot: Snapshot, row: Sequence_[Run]) -> Iterator[Group | tuple[Run, Hindrance]]:
-    """Yield what of a row of neighbours becomes one, and where and why a join is not made."""
-    runs: list[Run] = [row[0]]
-    joins: list[Join] = []
+def groups(
+    snapshot: Snapshot, row: Sequence_[Run], keep_caches: bool = False
+) -> Iterator[Group | tuple[Run, Hindrance]]:
+    """Yield what of a row of neighbours becomes one, and where and why a join is not made.
+
+    `keep_caches`: two expensive steps stay apart.
+    """
+    state, runs, joins = Joined(row[0], row[0], length=_length(row[0])), [row[0]], list[Join]()
+    cost = costs(row[0])
     for right in row[1:]:
-        how = join(runs, right, joins[-1].operator if joins else "")
+        how = join(state, right)
+        more = costs(right)
+        if isinstance(how, Join) and keep_caches and cost and more and cost != more:
+            how = Hindrance("M111", "two expensive steps: each keeps its cache", "none needed")
         if isinstance(how, Join):
             how = _comments(snapshot, runs, right) or how
         if isinstance(how, Join):
+            state = state.plus(right, how)
             runs.append(right)
             joins.append(how)
+            cost = cost or more
             continue
         yield right, how
         if joins:
             yield Group(tuple(runs), tuple(joins))
-        runs, joins = [right], []
+        state, runs, joins, cost = Joined(right, right, length=_length(right)), [right], [], more
     if joins:
         yield Group(tuple(runs), tuple(joins))
 

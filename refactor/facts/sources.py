@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from refactor.effects import Copy, flat
+from refactor.effects import Copy
 from refactor.effects.licences import is_plain_source
 from refactor.snapshot import Context, Snapshot
 from refactor.syntax import Instruction
@@ -73,14 +73,16 @@ def _has_tar_checksum(head: bytes) -> bool:
     return stored == sum(head[:148]) + 8 * 32 + sum(head[156:_TAR_BLOCK])
 
 
-def event(snapshot: Snapshot, ins: Instruction, triggered: bool) -> Copy:
-    """Return the event of an ADD or COPY in the effects model."""
+def events(snapshot: Snapshot) -> dict[int, Copy]:
+    """Return the events of ADD and COPY by where their instruction starts (a fact)."""
+    found: dict[int, Copy] = {}
     for stage, model in zip(snapshot.graph.stages, snapshot.build.stages, strict=True):
-        own = [i.trigger or i for i in stage.instructions if bool(i.trigger) == triggered]
-        copies = [i for i in own if i.keyword in ("ADD", "COPY")]
-        if ins in copies:
-            onbuild = dict(model.config)["onbuild"]
-            events = onbuild if triggered and isinstance(onbuild, tuple) else model.events
-            found = [e for e in flat(events) if isinstance(e, Copy)]
-            return found[copies.index(ins)]
-    raise LookupError("not an instruction of this Dockerfile")
+        onbuild = dict(model.config)["onbuild"]
+        for triggered, sequence in ((False, model.events), (True, onbuild)):
+            assert isinstance(sequence, tuple)
+            copies = (e for e in sequence if isinstance(e, Copy))
+            for outer in stage.instructions:
+                ins = outer.trigger or outer
+                if ins.keyword in ("ADD", "COPY") and bool(outer.trigger) == triggered:
+                    found[ins.span.start] = next(copies)
+    return found
