@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from refactor.facts.pragmas import is_skipped
 from refactor.model import Change, Notice, Refusal, Safety, Transform
@@ -23,8 +23,7 @@ MAX_GROWTH = 65536
 Decide = Callable[[Transform, Change, Snapshot], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A change that was kept, and the state that it was made on."""
 
     transform: Transform
@@ -32,8 +31,7 @@ class Step:
     before: Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(NamedTuple):
     """A change that the verifier did not let through: a bug of its transform."""
 
     transform: Transform
@@ -41,8 +39,7 @@ class Drop:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """Which step wrote a range of the final text."""
 
     span: Span

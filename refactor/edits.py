@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from refactor.facts import packages
 from refactor.facts.joining import End, Group
@@ -85,8 +85,7 @@ def append_command(snapshot: Snapshot, run: Run, how: End, command: str) -> tupl
     return (Edit(Span(home, home), "{ "), Edit(place, text))
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """How a RUN breaks its lines: where the operators stand, and the indent of commands."""
 
     multiline: bool

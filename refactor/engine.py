@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from refactor.compose import Decide, Outcome, Unstable, refactor
 from refactor.config import Config
@@ -19,8 +20,7 @@ from refactor.source import Span, Unreadable, decode, encode
 from refactor.syntax import KEYWORDS, Dockerfile, ParseError, parse
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(NamedTuple):
     """What is said about a place: a change, a refusal, a notice, or a change that was dropped."""
 
     kind: str

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tree_sitter import Parser
 
-MAX_CHARS = 200_000
-MAX_DEPTH = 60
+MAX_CHARS = 16_000  # the second reader takes quadratic time for some texts
+MAX_DEPTH = 30
 
 
 class Dialect(StrEnum):

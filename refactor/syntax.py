@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from refactor.source import BOM, Span
 
@@ -48,16 +49,14 @@ class TriviaKind(StrEnum):
     DIRECTIVE = "directive"
 
 
-@dataclass(frozen=True, slots=True)
-class Trivia:
+class Trivia(NamedTuple):
     """Consecutive lines of one kind that are no part of an instruction."""
 
     kind: TriviaKind
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Logical:
+class Logical(NamedTuple):
     """A line with continuations joined and inner comments dropped, and each character's home."""
 
     text: str
@@ -82,8 +81,7 @@ class Logical:
         return span.end - span.start == end - start
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """`--name=value` before the arguments; `start` and `end` are offsets of the logical line."""
 
     name: str
@@ -92,8 +90,7 @@ class Flag:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Heredoc:
+class Heredoc(NamedTuple):
     """`body` is the span of its lines, terminator excluded."""
 
     name: str

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from refactor.effects import Block, Build, Copy, Event, Exec, Stage, flat
 from refactor.effects.licences import (
@@ -23,8 +23,7 @@ from refactor.model import Claim, Effect
 from refactor.words import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """All that is compared of one text."""
 
     build: Build

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from refactor.words import Value
 
@@ -120,8 +121,7 @@ class Stage:
     layers: int
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(NamedTuple):
     """An abstract build of every stage."""
 
     arguments: Pairs

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
 
 from refactor.effects.events import Block, Build, Copy, Event, Exec, Stage, Verbatim, flat
 from refactor.knowledge import table
@@ -77,8 +78,7 @@ def _meet(one: str, two: str) -> bool:
     return _below(one, two) or _below(two, one)
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """The digests of a stage's events, in order, and its file system at the end."""
 
     digests: tuple[str, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from refactor.effects import Copy, flat
 from refactor.facts.packages import APT, Operation, cleans_lists, operation, updates_lists
@@ -53,8 +53,7 @@ def _piped(node: Node, command: Command) -> bool:
     return any(_piped(part, command) for part in node.parts if not isinstance(part, str))
 
 
-@dataclass(frozen=True, slots=True)
-class Packages:
+class Packages(NamedTuple):
     """Where a stage installs packages for certain, and where it removes any.
 
     Places are offsets in the file.
@@ -100,8 +99,7 @@ def has_comments(run: Run, command: Command) -> bool:
     return any(span.start < comment.start < span.end for comment in run.instruction.comments)
 
 
-@dataclass(frozen=True, slots=True)
-class ListsAfter:
+class ListsAfter(NamedTuple):
     """What follows a RUN: commands that fail without lists, and those that may."""
 
     needed: tuple[str, ...]

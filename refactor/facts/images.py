@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from typing import NamedTuple
 
 from refactor.knowledge import table
 
@@ -38,8 +38,7 @@ class Family(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """Facts about a base image; `known` only if its repository is in the table."""
 
     reference: str

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from collections.abc import Sequence as Sequence_
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from refactor.facts.pragmas import PRAGMA, skips
 from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Script, Sequence
@@ -22,8 +22,7 @@ class Body(StrEnum):
     ERREXIT = "errexit"
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(NamedTuple):
     """How to join: the operator, and which side needs braces. `skip`: the right side's own
     `set -e;` that is left out, as an end offset of its script."""
 
@@ -33,8 +32,7 @@ class Join:
     skip: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Hindrance:
+class Hindrance(NamedTuple):
     """Why two scripts are not joined."""
 
     code: str
@@ -75,8 +73,7 @@ def _sets_errexit(command: Command) -> bool:
     return any(re.match(r"-[a-z]*e", w) for w in words) or "errexit" in words
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """What a row of joined scripts has in common: the first, the last, the operator, the length."""
 
     first: Run
@@ -260,8 +257,7 @@ def _negated(node: Node) -> bool:
     return isinstance(node, Pipeline) and node.negated
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """RUN instructions that become one, and how each is added to those before it."""
 
     runs: tuple[Run, ...]
@@ -343,8 +339,7 @@ def crosses_pragmas(snapshot: Snapshot, group: Sequence_[Run], right: Run) -> bo
     return bool(group[0].instruction.comments or group[0].instruction.span.start in local)
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """How a command is added at a script's end: the operator, and whether braces are needed."""
 
     operator: str

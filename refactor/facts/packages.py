@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import takewhile
+from typing import NamedTuple
 
 from refactor.knowledge import table
 from refactor.shell import Command as Command
@@ -30,8 +30,7 @@ _APT_VALUES = frozenset(
 _PIP_NAMES = ("pip", "pip2", "pip3")
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """`manager action arguments`; the words stand in the script.
 
     `program` is the word of the manager itself, behind wrappers such as sudo.
@@ -204,8 +203,7 @@ def with_program(command: Command, program: Word, text: str) -> str:
     return " ".join(words)
 
 
-@dataclass(frozen=True, slots=True)
-class Recommended:
+class Recommended(NamedTuple):
     """Recommended packages to keep; packages that cannot do without; packages not in the table."""
 
     keep: tuple[str, ...]

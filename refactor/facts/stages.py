@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from refactor.facts.images import Family, Image, image
 from refactor.shell import Dialect
@@ -32,8 +33,7 @@ class Stage:
         return self.name or str(self.index)
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(NamedTuple):
     """The instructions before the first FROM, and the stages."""
 
     globals: tuple[Instruction, ...]
@@ -90,8 +90,7 @@ def as_keyword(start: Instruction) -> tuple[int, int] | None:
     return at, at + len(word)
 
 
-@dataclass(frozen=True, slots=True)
-class ShellInForce:
+class ShellInForce(NamedTuple):
     """The SHELL of an instruction: `command` is empty for the engine's default.
 
     `dialect` is None if it is no shell that is understood (PowerShell, cmd, python).
