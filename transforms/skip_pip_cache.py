@@ -23,7 +23,6 @@ from refactor import (
 )
 
 _OFF = ("--no-cache-dir", "--cache-dir", "--no-cache")
-_OLD_PIP = ("trusty", "precise", "14.04", "12.04", "wheezy", "jessie", "squeeze", "7", "8", "6")
 
 
 @transform(
@@ -47,6 +46,8 @@ _OLD_PIP = ("trusty", "precise", "14.04", "12.04", "wheezy", "jessie", "squeeze"
                 "FROM python:3.12\nRUN python -m pip install --no-cache-dir -r r.txt "
                 "&& pip3 install --no-cache-dir \\\n  x\n", level=Safety.SAFE),
         Example("FROM corp/py\nRUN pip install flask\n", level=Safety.SAFE),
+        Example("FROM node:6\nRUN pip install flask\n", level=Safety.SAFE,
+                note="Debian jessie below, whose pip is 1.5, and the tag does not say so"),
         Example("FROM corp/py\nRUN pip install flask\n",
                 "FROM corp/py\nRUN pip install --no-cache-dir flask\n", level=Safety.SUGGESTED),
         Example("FROM python:3.12\nONBUILD RUN pip install -r r.txt\n",
@@ -74,7 +75,7 @@ def _judge(
     snapshot: Snapshot, run: Run, command: packages.Command, op: packages.Operation
 ) -> Change | Refusal:
     image = snapshot.graph.stages[run.stage].image
-    if image.is_debian_like and image.tag.partition("-")[0] in _OLD_PIP and image.name in _SYSTEMS:
+    if image.name in _SYSTEMS and image.tag.startswith(_OLD):
         return Refusal("P301", f"pip of {image.reference} is older than the option", "a newer base",
                        run.instruction.span.start)  # fmt: skip
     edit, claim = edits.add_word(run, command, op.action_word, "--no-cache-dir", Effect.CACHES)
@@ -82,11 +83,16 @@ def _judge(
         "pip's cache stays in the layer",
         edit,
         claim,
-        assumes=() if image.known else ("pip is 6.0 or newer",),
+        assumes=() if image.name in _SYSTEMS | _OWN_PIP else ("pip is 6.0 or newer",),
     )
 
 
-_SYSTEMS = ("debian", "ubuntu", "buildpack-deps")
+# Images whose tag tells which pip their packages bring, and those that bring their own.
+_SYSTEMS = frozenset({"debian", "ubuntu", "buildpack-deps", "alpine", "fedora"})
+_OWN_PIP = frozenset({"python", "pypy"})
+_OLD = (
+    "trusty", "precise", "14.04", "12.04", "wheezy", "jessie", "squeeze", "6", "7", "8",
+)  # fmt: skip
 
 
 def _has_cache_mount(run: Run) -> bool:
