@@ -120,14 +120,22 @@ def _standard_input(wishes: Wishes, check: bool, diff: bool, quiet: bool, strict
             typer.echo(line, err=True, nl=False)
     after = result.after if isinstance(result, Changed) else data
     if diff and isinstance(result, Changed):
-        sys.stdout.buffer.write(encode(result.patch))
+        _put(encode(result.patch))
     elif not diff and not check:
-        sys.stdout.buffer.write(after)
+        _put(after)
     if isinstance(result, Failed):
         return ERROR
     if strict and isinstance(result, Refused):
         return REFUSED
     return PENDING if check and isinstance(result, Changed) else DONE
+
+
+def _put(data: bytes) -> None:
+    """Write bytes to standard output: all of them, also where Python does not buffer it."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[sys.stdout.buffer.write(rest) :]
+    sys.stdout.buffer.flush()
 
 
 class _Session:
@@ -201,7 +209,7 @@ class _Session:
             sys.stdout.writelines(text.coloured(patch, self.colour))
         else:
             sys.stdout.flush()
-            sys.stdout.buffer.write(encode(patch))
+            _put(encode(patch))
 
     def say(self, result: Result) -> None:
         """Say what was done and what was not, on standard error."""
@@ -277,8 +285,9 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(windows_expand_args=False)
-    except BrokenPipeError:
+    except OSError as error:  # standard output cannot take more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stderr.write(f"dfr: {error}\n")
         sys.exit(ERROR)
     except KeyboardInterrupt:
         sys.stderr.write("\ndfr: interrupted; files are either as they were or done\n")

@@ -117,7 +117,9 @@ class Layout(NamedTuple):
             return Layout(True, False, starts[-1], *rest)
         ends = [row for row, line in enumerate(lines[:-1]) if _TRAILING.search(line)]
         own = _indent(lines[ends[-1] + 1] if ends else lines[1])
-        return Layout(True, bool(ends) or trailing > leading, own or indent, *rest)
+        if not own or (not ends and len(own.expandtabs(4)) > MAX_INDENT):
+            own = indent  # what is aligned under a word says nothing of commands
+        return Layout(True, bool(ends) or trailing > leading, own, *rest)
 
     @staticmethod
     def of_many(snapshot: Snapshot, instructions: list[Instruction]) -> Layout:
@@ -126,6 +128,7 @@ class Layout(NamedTuple):
         return next((layout for layout in layouts if layout.multiline), layouts[0])
 
 
+MAX_INDENT = 8
 _LEADING = re.compile(r"([ \t]*)(?:&&|\|\||;)")
 _TRAILING = re.compile(r"(?:&&|;)[ \t]*[\\`][ \t\r]*$")
 

@@ -187,11 +187,13 @@ _LEAD = re.compile(r"[ \t]*+([^ \t;&|()<>]*+)")
 _RUN = re.compile(r"[^ \t;&|()<>'\"\\$`]++")
 _QUOTED_RUN = re.compile(r"(?:[^\"\\$`]++|\\.)*+")
 _OPERAND_RUN = re.compile(r"(?:[^{}\"'\\$`<>]++|\\.|[<>](?!\())*+")
-_ENDS = frozenset(" \t;&|()<>")
+_ENDS = frozenset(["", *" \t;&|()<>"])
 _STOPS = frozenset(";&|()")
+_REDIRECTS = frozenset("<>&0123456789")
 
 _ASSIGNMENT = re.compile(rf"{_NAME}(\+?=|\[)")
 _REDIRECT = re.compile(r"([0-9]*+)(>>|>&|>\||>|<<|<&|<>|<)|&>>?")
+_DESCRIPTOR = re.compile(r"(?:[0-9]|-)\Z")
 _FUNCTION = re.compile(r"[ \t]*\([ \t]*\)")
 _DOLLAR = re.compile(rf"\$(?:{_NAME}|[0-9@*#?$!-])")
 _PARAMETER = re.compile(rf"\$\{{([#!]?)({_NAME}|[0-9]++|[@*#?$!-])")
@@ -221,7 +223,6 @@ class _Reader:
     def __init__(self, text: str, bash: bool, depth: int = 0) -> None:
         self.text = text
         self.bash = bash
-        self.refused = _NO_COMMANDS | {"let"} if bash else _NO_COMMANDS
         self.depth = depth
         self.at = 0
 
@@ -282,8 +283,8 @@ class _Reader:
             if char not in (";", "&") or self.text.startswith(";;", self.at):
                 separators.append("")
                 break
-            if self.text.startswith(("&>", ";&"), self.at):
-                raise Opaque("&> under a POSIX shell, or ;&")
+            if self.text.startswith(";&", self.at):
+                raise Opaque(";& is an operator to some shells")
             self.at += 1
             end = self.at
             separators.append(char)
@@ -333,11 +334,9 @@ class _Reader:
     def statement(self, lead: str) -> Node:
         """Read a command, simple or compound, that starts here."""
         if lead in _RESERVED:
-            if lead in _OPENERS:
-                return self.compound(lead, self.text[self.at])
-            return self.bash_statement(lead)
+            return self.compound(lead) if lead in _OPENERS else self.bash_statement(lead)
         if not lead and self.text.startswith("(", self.at):
-            return self.compound("(", "(")
+            return self.compound("(")
         return self.command()
 
     # Simple commands
@@ -356,10 +355,10 @@ class _Reader:
                 words.append(Word(match[1], match.start(1), end, match[1]))
                 continue
             char = self.skip()
-            if not char or (char in _STOPS and not (self.bash and text.startswith("&>", self.at))):
-                break
-            if redirect := self.redirect():
+            if char in _REDIRECTS and (redirect := self.redirect()):
                 redirects.append(redirect)
+            elif not char or char in _STOPS:
+                break
             elif not words and (match := _ASSIGNMENT.match(text, self.at)):
                 assignments.append(self.assignment(match[1]))
             else:
@@ -368,18 +367,21 @@ class _Reader:
                     words[-1] = self.declared(words[-1], bool(redirects))
             end = self.at
         if char == "(" and len(words) == 1 and not assignments and not redirects:
-            return self.function(words[0].text, words[0], ())
+            return self.function(start, words[0].text)
         if start == end:
             raise Opaque("no command where one is needed")
-        if words and (
-            (name := words[0].text) in self.refused
-            or name[0] == "!"
-            or (self.bash and "[" in name and "=" in name)
-        ):
-            raise Opaque("a name of a command that not all shells read alike")
-        if words and any(a.text.endswith(")") and "=(" in a.text for a in assignments):
-            raise Opaque("an array in front of a command")
+        if words:
+            self.check_name(words[0].text, assignments)
         return Command(start, end, tuple(assignments), tuple(words), tuple(redirects))
+
+    def check_name(self, name: str, assignments: list[Word]) -> None:
+        """Fail on what shells do not agree to be the name of a command."""
+        if name in _NO_COMMANDS or name[0] == "!":
+            raise Opaque(f"{name} in place of a command")
+        if self.bash and (name == "let" or ("[" in name and "=" in name)):
+            raise Opaque("an arithmetic command or an array")
+        if any(a.literal is None and a.text.endswith(")") and "=(" in a.text for a in assignments):
+            raise Opaque("an array in front of a command")
 
     def assignment(self, operator: str) -> Word:
         """Read `A=1` in front of a command."""
@@ -395,11 +397,8 @@ class _Reader:
     def declared(self, word: Word, redirected: bool) -> Word:
         """Read on where a word of `declare` and the like is an assignment."""
         match = _ASSIGNMENT.match(word.text)
-        if (
-            redirected
-            or (match and match[1] == "[")
-            or (not match and re.match(r"[^'\"]*=", word.text))
-        ):
+        unusual = match[1] == "[" if match else re.match(r"[^'\"]*=", word.text)
+        if redirected or unusual:
             raise Opaque("an unusual declaration")
         return self.array(word) if match and self.text.startswith("(", self.at) else word
 
@@ -421,36 +420,35 @@ class _Reader:
         if not match or (self.bash and self.processed(match.end() - 1)):
             return None
         number, operator = match[1], match[2]
+        if not self.bash and operator is None:
+            raise Opaque("&> under a POSIX shell")
         if operator == "<<":
-            raise Opaque("a heredoc or <<<")
-        if not self.bash and number and len(number) > 1:
+            raise Opaque("<<<" if self.text.startswith("<", match.end()) else "a heredoc")
+        if not self.bash and len(number) > 1:
             raise Opaque("a file descriptor that not all shells know")
         start, self.at = self.at, match.end()
         self.skip()
-        known = _REDIRECT.match(self.text, self.at)
-        if known:
+        if _REDIRECT.match(self.text, self.at) and not (self.bash and self.processed(self.at)):
             raise Opaque("a redirection without a target")
         target = self.word().text
-        if operator in (">&", "<&") and not self.bash and not re.match(r"(?:[0-9]|-)\Z", target):
+        if operator in (">&", "<&") and not self.bash and not _DESCRIPTOR.match(target):
             raise Opaque(f"{operator} with a name under a POSIX shell")
         return Redirect(self.text[start : self.at], start, self.at)
 
     def redirects(self) -> tuple[Redirect, ...]:
         """Read the redirections of a compound command."""
         found: list[Redirect] = []
-        while self.skip() not in _STOPS or (self.bash and self.text.startswith("&>", self.at)):
-            redirect = self.redirect()
-            if redirect is None:
-                break
+        while self.skip() in _REDIRECTS and (redirect := self.redirect()):
             found.append(redirect)
         return tuple(found)
 
     # Compound commands
 
-    def compound(self, kind: str, char: str) -> Compound:
+    def compound(self, kind: str) -> Compound:
         """Read a compound command and its redirections."""
         self.enter()
         start = self.at
+        parts: tuple[Node | str, ...]
         if kind in ("{", "("):
             parts = self.group(kind)
         elif kind == "if":
@@ -467,9 +465,7 @@ class _Reader:
         end = self.at
         redirects = self.redirects()
         self.depth -= 1
-        if redirects:
-            end = redirects[-1].end
-        return Compound(kind, start, end, parts, redirects)
+        return Compound(kind, start, redirects[-1].end if redirects else end, parts, redirects)
 
     def group(self, kind: str) -> tuple[Node | str, ...]:
         """Read `{ ...; }` or `( ... )`."""
@@ -570,23 +566,22 @@ class _Reader:
             parts.append(";;")
         return Compound("item", start, end, tuple(parts))
 
-    def function(self, name: str, first: Word, keyword: tuple[str, ...]) -> Compound:
-        """Read the parentheses and the body of a function."""
+    def function(self, start: int, *words: str) -> Compound:
+        """Read the parentheses and the body of a function; its name is the last of the words."""
         match = _FUNCTION.match(self.text, self.at)
-        if not match and not keyword:
+        if not match and len(words) == 1:
             raise Opaque("a parenthesis in a command")
-        if not re.fullmatch(_NAME, name) or name in _SPECIAL:
-            raise Opaque("a function's name that not all shells take")
-        tokens: tuple[str, ...] = (*keyword, name)
+        if not re.fullmatch(_NAME, words[-1]) or words[-1] in _SPECIAL:
+            raise Opaque("a name of a function that not all shells take")
         if match:
-            tokens = (*tokens, "(", ")")
+            words = (*words, "(", ")")
             self.at = match.end()
         lead = self.lead()
         if lead != "{" and not self.text.startswith("(", self.at):
             raise Opaque("a function without braces")
-        body = self.compound(lead or "(", "")
+        body = self.compound(lead or "(")
         sequence = Sequence(body.start, body.end, (body,), ("",))
-        return Compound("function", first.start, body.end, (*tokens, sequence))
+        return Compound("function", start, body.end, (*words, sequence))
 
     # Bash
 
@@ -595,19 +590,15 @@ class _Reader:
         if not self.bash and lead in _BASH_WORDS:
             raise Opaque(f"{lead} under a POSIX shell")
         if lead == "select":
-            return self.compound("select", "")
+            return self.compound("select")
         if lead == "function":
             start = self.expect("function")
             self.skip()
-            name = self.word()
-            first = Word(name.text, start, name.end, None)
-            return self.function(name.text, first, ("function",))
+            return self.function(start, "function", self.word().text)
         if lead == "[[":
-            self.enter()
             start = self.expect("[[")
             self.test()
             self.expect("]]")
-            self.depth -= 1
             word = Word(self.text[start : self.at], start, self.at, None)
             redirects = self.redirects()
             end = redirects[-1].end if redirects else word.end
@@ -616,22 +607,22 @@ class _Reader:
 
     def test(self) -> None:
         """Read the inside of `[[ ... ]]`."""
+        self.enter()
         while True:
             if self.lead() == "!":
                 self.at += 1
                 continue
             if self.skip() == "(":
                 self.at += 1
-                self.enter()
                 self.test()
-                self.depth -= 1
                 self.character(")")
             else:
                 self.primary()
             self.skip()
             if not self.text.startswith(("&&", "||"), self.at):
-                return
+                break
             self.at += 2
+        self.depth -= 1
 
     def primary(self) -> None:
         """Read `-f x`, `x = y` or `x`."""
@@ -656,26 +647,24 @@ class _Reader:
 
     def word(self) -> Word:
         """Read the word that starts here."""
-        start = self.at
-        text = self.text
+        start, text = self.at, self.text
+        if text.startswith("#", start):
+            raise Opaque("a comment ends the command")
         match = _WORD.match(text, start)
-        end = match.end() if match else start
-        bare = ""
-        if (end < len(text) and text[end] not in _ENDS) or (self.processed(end) and self.bash):
+        self.at = match.end() if match else start
+        bare = None
+        if text[self.at : self.at + 1] not in _ENDS or (self.bash and self.processed(self.at)):
+            self.at = start
             bare = self.parts()
-        else:
-            self.at = end
-        if self.at == start or text[start] == "#":
-            raise Opaque(
-                "a comment ends the command" if text.startswith("#", start) else "a missing word"
-            )
+        if self.at == start:
+            raise Opaque("no word where one is needed")
         raw = text[start : self.at]
-        if raw[0] == "{" and raw[-1] == "}" and text.startswith(("<", ">"), self.at):
-            raise Opaque("{variable}> is a redirection to some shells")
         if _PLAIN.match(raw):
             return Word(raw, start, self.at, raw)
+        if raw[0] == "{" and raw[-1] == "}" and text.startswith(("<", ">"), self.at):
+            raise Opaque("{variable}> is a redirection to some shells")
         if "{" in raw and not self.bash:
-            _check_braces(bare or _QUOTED.sub("", raw))
+            _check_braces(_QUOTED.sub("", raw) if bare is None else bare)
         return Word(raw, start, self.at, literal(raw))
 
     def processed(self, at: int) -> bool:
@@ -811,33 +800,36 @@ class _Reader:
     def operator(self, quoted: bool) -> None:
         """Read what stands between a parameter's name and the closing brace."""
         match = _OPERATOR.match(self.text, self.at)
-        if self.bash and not match:
-            if match := _SLICE.match(self.text, self.at):
-                self.at = match.end()
-                return
-            match = _BASH_OPERATOR.match(self.text, self.at)
+        if not match and not self.bash:
+            raise Opaque("a bash expansion under a POSIX shell")
+        if not match and (piece := _SLICE.match(self.text, self.at)):
+            self.at = piece.end()
+            return
+        match = match or _BASH_OPERATOR.match(self.text, self.at)
         if not match:
-            raise Opaque(
-                "a bash expansion under a POSIX shell" if not self.bash else "an unusual expansion"
-            )
+            raise Opaque("an unusual expansion")
         self.at = match.end()
         self.enter()
         while not self.text.startswith("}", self.at):
-            run = _OPERAND_RUN.match(self.text, self.at)
-            assert run
-            self.at = run.end()
-            char = self.text[self.at : self.at + 1]
-            if char == "$":
-                self.dollar(quoted)
-            elif char == "`":
-                self.backticks(quoted)
-            elif char == '"' and not quoted:
-                self.double_quotes()
-            elif char == "'" and not quoted:
-                self.single_quotes()
-            elif char != "}":
-                raise Opaque("an unusual expansion")
+            self.default(quoted)
         self.depth -= 1
+
+    def default(self, quoted: bool) -> None:
+        """Read a part of the word in `${name:-word}` and the like."""
+        run = _OPERAND_RUN.match(self.text, self.at)
+        assert run
+        self.at = run.end()
+        char = self.text[self.at : self.at + 1]
+        if char == "$":
+            self.dollar(quoted)
+        elif char == "`":
+            self.backticks(quoted)
+        elif char == '"' and not quoted:
+            self.double_quotes()
+        elif char == "'" and not quoted:
+            self.single_quotes()
+        elif char != "}":
+            raise Opaque("an unusual expansion")
 
     def arithmetic(self) -> None:
         """Read an expression without assignments."""
@@ -846,12 +838,11 @@ class _Reader:
             unary = _UNARY.match(self.text, self.at)
             assert unary
             self.at = unary.end()
-            char = self.text[self.at : self.at + 1]
-            if char == "(":
+            if self.text.startswith("(", self.at):
                 self.at += 1
                 self.arithmetic()
                 self.character(")")
-            elif char == "$":
+            elif self.text.startswith("$", self.at):
                 before = self.at
                 self.dollar(True)
                 if self.at == before + 1:
@@ -888,12 +879,15 @@ def _check_braces(bare: str) -> None:
 
 
 def split_words(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of blank-separated words, quotes and substitutions kept whole."""
+    """Yield the ranges of blank-separated words, quotes and substitutions kept whole.
+
+    Raises Opaque where one of them is not closed, or not understood.
+    """
     reader = _Reader(text, True)
     while reader.skip():
         start = reader.at
         while reader.at < len(text) and text[reader.at] not in " \t":
-            if text[reader.at] in _ENDS:
+            if text[reader.at] in _ENDS and not reader.processed(reader.at):
                 reader.at += 1
             else:
                 reader.parts()

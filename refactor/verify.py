@@ -155,7 +155,7 @@ class _Relation:
         execs = [e for e in flat(earlier) if isinstance(e, Exec)]
         if not any(updates_lists(argv_operation(e.argv)) for e in execs):
             return False
-        if execs[-1].setting != event.setting or event.redirects:
+        if execs[-1].setting != event.setting or event.redirects or any(event.quoted):
             return False
         return self.use(Effect.CACHES, f"+ {event.text}")
 

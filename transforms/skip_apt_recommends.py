@@ -45,6 +45,10 @@ _DECIDED = ("--no-install-recommends", "--install-recommends", "--no-recommends"
         Example("FROM debian\nRUN apt-get install -y curl && true\n",
                 "FROM debian\nRUN apt-get install -y --no-install-recommends curl ca-certificates "
                 "&& true\n"),
+        Example("FROM ubuntu:16.04\nRUN apt-get install -y gpg\n", refuses="P207",
+                note="gpg-agent is called otherwise there"),
+        Example("FROM debian\nRUN apt-get install -y gettext && curl x\n", refuses="P208",
+                note="curl comes only with a recommended package"),
         Example("FROM debian\nRUN apt-get install -y gcc && a && apt-get purge -y gcc\n",
                 refuses="P206"),
         Example("FROM debian\nRUN apt-get install -y --no-install-recommends ca-certificates\n"
@@ -94,8 +98,17 @@ def _judge(
             "P206", "packages are removed again: what is kept by name would stay",
             "add the flag, and what it needs to both lists", at,
         )  # fmt: skip
+    image = snapshot.graph.stages[run.stage].image
+    needed = [name for name in needs.keep if name not in known]
+    if not packages.has_names(image, needed):
+        return Refusal("P207", "this release has other names for what is needed", "add the flag, "
+                       "and what is needed", at)  # fmt: skip
     here = run.place(command)
-    keep = [name for name in needs.keep if name not in known and not stage.has(name, here)]
+    missing = apt.only_recommended(snapshot, run, here)
+    if missing and apt.is_minimal(image):
+        return Refusal("P208", f"`{missing[0]}` is used, and installed nowhere by name",
+                       f"install what brings `{missing[0]}` by name", at)  # fmt: skip
+    keep = [name for name in needed if not stage.has(name, here)]
     first = apt.has_comments(run, command)  # behind the last, they would stand under its comment
     after = packages.with_words(
         command,
@@ -112,9 +125,13 @@ def _judge(
         ),
         (edits.changed_command(command, after, Effect.PACKAGES),),
         Safety.SUGGESTED,
-        tuple(
-            f"`{name}`, and what it depends on, need none of the packages that they recommend"
-            for name in needs.unknown
+        (
+            *(
+                f"`{name}`, and what it depends on, need none of the packages that they recommend"
+                for name in needs.unknown
+            ),
+            *(f"the base image brings `{name}`" for name in missing),
+            *packages.release_assumption(image, keep),
         ),
     )
 

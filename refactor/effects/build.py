@@ -92,6 +92,7 @@ class _State:
         self.volumes: frozenset[str] = parent.volumes if parent else frozenset()
         self.user: Value = parent.user if parent else Value("", "the base image's user")
         self.workdir: tuple[Value, ...] = parent.workdir if parent else (Value("", "base"),)
+        self.made: tuple[tuple[Value, Value], ...] = ()
         self.onbuild: tuple[Event, ...] = ()
         self.events: list[Event] = []
         self.runs: list[int] = []
@@ -100,8 +101,11 @@ class _State:
 
     def stage(self, found: graph_facts.Stage) -> Stage:
         """Return what the stage ends up with."""
+        word = found.start.args.split(None, 1)[0] if found.start.args else ""
         config = self.config | {
-            "env": _sorted(self.env), "labels": frozenset(self.labels.items()),
+            "from": expand(word, self.globals, self.escape), "directories": self.made,
+            "env": _sorted(self.env), "args": self.args.digest,
+            "labels": frozenset(self.labels.items()),
             "ports": self.ports, "volumes": self.volumes, "user": self.user,
             "workdir": self.workdir, "shell": self.shell.command, "onbuild": self.onbuild,
         }  # fmt: skip
@@ -126,6 +130,11 @@ class _State:
     def value(self, word: str) -> Value:
         """Return a word's value here."""
         return expand(word, self.known(), self.escape)
+
+    def name(self, word: str) -> str:
+        """Return a word's value as one string, which equals only that of the same value."""
+        value = self.value(word)
+        return value.raw or value.text
 
     def take(self, ins: Instruction) -> None:
         """Let one instruction take effect."""
@@ -157,7 +166,7 @@ class _State:
         text = self.dockerfile.text
         if ins.json is not None:
             events: tuple[Event, ...] = (
-                Exec(ins.json, (), (), replace(setting, shell=()), (), True),
+                Exec(ins.json, (), (), replace(setting, shell=("none",)), (), True),
             )
         elif ins.heredocs or self.shell.dialect is None:
             bodies = [text[h.body.start : h.body.end] for h in ins.heredocs]
@@ -174,14 +183,15 @@ class _State:
         source = ins.flag("from")
         origin: int | str | None = None
         if source is not None:
-            name = self.value(source).text
-            stage = self.graph.resolve(name, self.index)
-            origin = name if stage is None else stage
+            stage = self.graph.resolve(self.value(source).text, self.index)
+            origin = self.name(source) if stage is None else stage
+        flags = [(f.name, f.value and self.name(f.value)) for f in ins.flags if f.name != "from"]
+        flags += [("<<", "expanded" if h.expand else "verbatim") for h in ins.heredocs]
         text = self.dockerfile.text
         self.events.append(
             Copy(
                 ins.keyword, tuple(values[:-1]), values[-1] if values else Value(""), origin,
-                tuple(sorted((f.name, f.value) for f in ins.flags if f.name != "from")),
+                tuple(sorted(flags)),
                 tuple(text[h.body.start : h.body.end] for h in ins.heredocs), self.workdir,
                 self.user,
             )
@@ -190,7 +200,7 @@ class _State:
     _add = _copy
 
     def _env(self, ins: Instruction) -> None:
-        values = [(self.value(k).text, self.value(v)) for k, v in pairs(ins, self.escape)]
+        values = [(self.name(k), self.value(v)) for k, v in pairs(ins, self.escape)]
         for name, value in values:  # all of one instruction see the variables before it
             self.env[name] = value
 
@@ -213,15 +223,16 @@ class _State:
     def _workdir(self, ins: Instruction) -> None:
         self.layers += 1
         path = self.value(ins.args)
+        self.made = (*self.made, (path, self.user))  # whose it is, if it was not there
         absolute = path.text.startswith("/") and not path.raw
         self.workdir = (path,) if absolute else (*self.workdir, path)
 
     def _expose(self, ins: Instruction) -> None:
-        self.ports |= {self.value(w).text for w in ins.args.split()}
+        self.ports |= {self.name(w) for w in ins.args.split()}
 
     def _volume(self, ins: Instruction) -> None:
         words = ins.json if ins.json is not None else tuple(ins.args.split())
-        self.volumes |= {self.value(w).text for w in words}
+        self.volumes |= {self.name(w) for w in words}
 
     def _shell(self, ins: Instruction) -> None:
         self.shell = graph_facts.set_shell(ins)

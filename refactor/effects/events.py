@@ -31,6 +31,8 @@ class Exec:
     """One command. `shell_state` holds what earlier commands of the RUN left in its shell.
 
     `must`: its failure fails the build; otherwise its status is ignored or decides a `Block`.
+    `quoted`: of the words in `argv` that a shell would not take as they stand, whether quotes
+    keep it from that: `$a` and `'$a'` are two things.
     """
 
     argv: tuple[str, ...]
@@ -39,6 +41,7 @@ class Exec:
     setting: Setting
     shell_state: tuple[str, ...]
     must: bool
+    quoted: tuple[bool, ...] = ()
 
     @property
     def text(self) -> str:

@@ -42,7 +42,7 @@ class _Unclear(Exception):
 
 
 def _shell_errexit(command: tuple[str, ...]) -> bool:
-    return any(re.match(r"-[a-z]*e", word) for word in command[1:])
+    return any(re.match(r"-[a-zA-Z]*e|errexit\Z", word) for word in command[1:])
 
 
 def _scope(node: shell.Node) -> str:
@@ -126,6 +126,7 @@ class _Lowering:
         return Exec(
             node.argv, tuple(w.text for w in node.assignments),
             tuple(r.text for r in node.redirects), self.setting, self.state, must,
+            tuple(w.literal is not None for w in node.words if not _is_bare(w)),
         )  # fmt: skip
 
     def quiet_set(self, node: shell.Command) -> bool:
@@ -210,6 +211,12 @@ class _Lowering:
         if parts and parts[-1] in (";", ""):
             parts.pop()
         return tuple(parts)
+
+
+def _is_bare(word: shell.Word) -> bool:
+    return word.literal == word.text or (
+        word.literal is not None and shell.literal(word.literal) == word.literal
+    )
 
 
 def _trips_errexit(node: shell.Node) -> bool:

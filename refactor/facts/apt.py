@@ -6,7 +6,15 @@ from bisect import bisect_left
 from typing import NamedTuple
 
 from refactor.effects import Copy, flat
-from refactor.facts.packages import APT, Operation, cleans_lists, operation, updates_lists
+from refactor.facts.images import Image
+from refactor.facts.packages import (
+    APT,
+    Operation,
+    bare_name,
+    cleans_lists,
+    operation,
+    updates_lists,
+)
 from refactor.hazards import Hazard, Lists, ListsWalk, covers_lists
 from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Sequence
 from refactor.snapshot import Run, Snapshot
@@ -90,6 +98,49 @@ def stage_packages(snapshot: Snapshot) -> dict[int, Packages]:
                 for word in op.arguments:
                     stage.installs.setdefault(word.literal or "", []).append(place)
     return found
+
+
+# Programs that recommended packages often bring unasked, and the packages that bring them.
+_BROUGHT_BY = {
+    "curl": {"curl"}, "wget": {"wget"}, "git": {"git", "git-all"}, "unzip": {"unzip"},
+    "make": {"make", "build-essential"}, "gcc": {"gcc", "build-essential"},
+    "cc": {"gcc", "build-essential", "clang"}, "g++": {"g++", "build-essential"},
+    "c++": {"g++", "build-essential", "clang"}, "patch": {"patch", "build-essential", "dpkg-dev"},
+    "gpg": {"gpg", "gnupg", "gnupg2"}, "ssh": {"openssh-client", "ssh"}, "less": {"less"},
+    "bzip2": {"bzip2"}, "xz": {"xz-utils"}, "zip": {"zip"}, "file": {"file"},
+    "python3": {"python3", "python3-dev", "python3-pip", "python3-venv"}, "pip3": {"python3-pip"},
+    "pip": {"python-pip", "python3-pip"}, "npm": {"npm"}, "cmake": {"cmake"}, "ssh-keygen":
+    {"openssh-client", "ssh", "openssh-server"}, "dirmngr": {"dirmngr", "gnupg"},
+}  # fmt: skip
+
+
+def only_recommended(snapshot: Snapshot, run: Run, place: int) -> list[str]:
+    """Return programs that the stage runs from a place on, and installs nowhere by name."""
+    used, known = snapshot.fact(_programs)[run.stage]
+    found = {name for at, name in used if at > place}
+    return sorted(name for name in found if not _BROUGHT_BY[name] & known)
+
+
+def _programs(snapshot: Snapshot) -> dict[int, tuple[list[tuple[int, str]], set[str]]]:
+    """Return where each stage runs such programs, and the packages that it names (a fact)."""
+    found: dict[int, tuple[list[tuple[int, str]], set[str]]] = {}
+    for stage in snapshot.graph.stages:
+        inherited = found[stage.parent][1] if stage.parent is not None else set()
+        found[stage.index] = ([], set(inherited))
+    for run in snapshot.runs:
+        used, known = found[run.stage]
+        for command in run.script.commands() if run.script else ():
+            if command.name in _BROUGHT_BY:
+                used.append((run.place(command), command.name))
+        for _, op in operations(run):
+            if op.manager in APT and op.action == "install":
+                known |= {bare_name(word.text) for word in op.arguments}
+    return found
+
+
+def is_minimal(image: Image) -> bool:
+    """Whether a base brings next to no programs of its own."""
+    return image.name in ("debian", "ubuntu") or "-slim" in image.tag
 
 
 def has_comments(run: Run, command: Command) -> bool:
@@ -179,12 +230,12 @@ def output_stages(snapshot: Snapshot) -> frozenset[int]:
                         and (found := snapshot.graph.resolve(name, stage.index)) is not None
                     ):
                         used.add(found)
-        if stage.parent is not None:
-            used.add(stage.parent)
+        if snapshot.graph.children(stage.index):
+            used.add(stage.index)
     out = {stage.index for stage in stages if stage.index not in used} | {len(stages) - 1}
     for stage in reversed(stages):
-        if stage.index in out and stage.parent is not None:
-            out.add(stage.parent)
+        if any(child.index in out for child in snapshot.graph.children(stage.index)):
+            out.add(stage.index)
     return frozenset(out)
 
 

@@ -302,7 +302,7 @@ def groups(
 ) -> Iterator[Group | tuple[Run, Hindrance]]:
     """Yield what of a row of neighbours becomes one, and where and why a join is not made.
 
-    `keep_caches`: two expensive steps stay apart.
+    `keep_caches`: two expensive steps stay apart, and so does what would be hard to read as one.
     """
     state, runs, joins = Joined(row[0], row[0], length=_length(row[0])), [row[0]], list[Join]()
     cost = costs(row[0])
@@ -311,6 +311,8 @@ def groups(
         more = costs(right)
         if isinstance(how, Join) and keep_caches and cost and more and cost != more:
             how = Hindrance("M111", "two expensive steps: each keeps its cache", "none needed")
+        if isinstance(how, Join) and keep_caches and _braces_lines(how, runs[-1], right):
+            how = Hindrance("M112", "braces around several lines", "write it as a chain of &&")
         if isinstance(how, Join):
             how = _comments(snapshot, runs, right) or how
         if isinstance(how, Join):
@@ -325,6 +327,14 @@ def groups(
         state, runs, joins, cost = Joined(right, right, length=_length(right)), [right], [], more
     if joins:
         yield Group(tuple(runs), tuple(joins))
+
+
+def _braces_lines(how: Join, left: Run, right: Run) -> bool:
+    sides = ((how.braces_left, left), (how.braces_right, right))
+    return any(
+        needed and not ins.logical.contiguous(ins.args_start, ins.args_end)
+        for needed, ins in ((needed, run.instruction) for needed, run in sides)
+    )
 
 
 def crosses_pragmas(snapshot: Snapshot, group: Sequence_[Run], right: Run) -> bool:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple
 
+from refactor.facts.images import Image
 from refactor.knowledge import table
 from refactor.shell import Command as Command
 from refactor.shell import Word
@@ -167,7 +168,8 @@ def cleans_lists(argv: tuple[str, ...]) -> bool:
 def _is_lists(path: str) -> bool:
     """Whether a path or pattern covers the lists: they themselves, a folder above, or all in it."""
     path = path.strip("\"'")
-    path = path[:-2] if path.endswith("/*") else path
+    for everything in ("/*_*", "/*"):  # the names of lists have an underscore
+        path = path.removesuffix(everything)
     path = path.rstrip("/")
     whole = ("/var/lib", "/var/lib/apt", LISTS)
     return any(fnmatchcase(part, path) for part in whole) or (
@@ -225,6 +227,30 @@ def recommended(names: list[str]) -> Recommended:
         else:
             keep.update(dict.fromkeys(rows[name].split()))
     return Recommended(tuple(keep), tuple(refused), tuple(unknown))
+
+
+# Names that every release has had for long, and tags of releases that the table was made for.
+_TIMELESS = frozenset(
+    "ca-certificates gcc g++ make libc6-dev build-essential openssh-client patch curl git unzip "
+    "fonts-liberation xauth autoconf automake fakeroot ghostscript cargo".split()
+)
+_OLD_RELEASE = re.compile(
+    r"wheezy|jessie|stretch|buster|precise|trusty|xenial|bionic|ubuntu1[0-8]|(?:^|[^\d.])1[0-8]\.(?:04|10)"
+)
+_NEW_RELEASE = re.compile(r"bullseye|bookworm|trixie|focal|jammy|noble|(?:^|[^\d.])2\d\.(?:04|10)")
+
+
+def has_names(image: Image, names: list[str]) -> bool:
+    """Whether a base's release may have packages of these names: an old one has not."""
+    return set(names) <= _TIMELESS or not _OLD_RELEASE.search(image.reference)
+
+
+def release_assumption(image: Image, names: list[str]) -> tuple[str, ...]:
+    """Return what is assumed of the release, if its name does not tell."""
+    doubtful = sorted(set(names) - _TIMELESS)
+    if not doubtful or _NEW_RELEASE.search(image.reference):
+        return ()
+    return (f"the base's release has the packages {', '.join(doubtful)}",)
 
 
 def bare_name(package: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from refactor.shell import Dialect
 from refactor.syntax import Dockerfile, Instruction
 from refactor.words import Value, cut, expand, parse_words
 
+_VARIABLE = re.compile(r"\$\{[^}]*\}|\$\w+")
 _POSIX = frozenset({"sh", "ash", "dash"})
 _BASH = frozenset({"bash"})
 
@@ -47,8 +49,16 @@ class Graph(NamedTuple):
         return int(name) if name.isdecimal() and int(name) < before else None
 
     def children(self, index: int) -> tuple[Stage, ...]:
-        """Return the stages that start from a stage, directly."""
-        return tuple(s for s in self.stages if s.parent == index)
+        """Return the stages that start from a stage, directly, for some build arguments."""
+        return tuple(s for s in self.stages if s.parent == index or self._may_start(s, index))
+
+    def _may_start(self, stage: Stage, index: int) -> bool:
+        """Whether a FROM with a variable in it may name an earlier stage."""
+        word = stage.start.args.partition(" ")[0]
+        if "$" not in word or index >= stage.index or not self.stages[index].name:
+            return False
+        fixed = map(re.escape, _VARIABLE.split(word.lower()))
+        return bool(re.fullmatch(".*".join(fixed), self.stages[index].name))
 
 
 def graph(dockerfile: Dockerfile, aliases: Mapping[str, str]) -> Graph:
@@ -103,7 +113,7 @@ class ShellInForce(NamedTuple):
     @property
     def errexit(self) -> bool:
         """Whether the shell itself is started with -e."""
-        return any(w[:1] == "-" and w[:2] != "--" and "e" in w for w in self.command[1:])
+        return any(re.match(r"-[a-zA-Z]*e|errexit\Z", word) for word in self.command[1:])
 
 
 def default_shell(base: Image, parent: ShellInForce | None) -> ShellInForce:
