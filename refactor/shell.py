@@ -186,6 +186,8 @@ _WORD = re.compile(
 _LEAD = re.compile(r"[ \t]*+([^ \t;&|()<>]*+)")
 _RUN = re.compile(r"[^ \t;&|()<>'\"\\$`]++")
 _QUOTED_RUN = re.compile(r"(?:[^\"\\$`]++|\\.)*+")
+_QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]++|\\.)*+\"|\\.|\$\{[^{}]*\}")
+_INSIDE = re.compile(r"(?:[^\"\\$`]++|\\.)*+\"")
 _OPERAND_RUN = re.compile(r"(?:[^{}\"'\\$`<>]++|\\.|[<>](?!\())*+")
 _ENDS = frozenset(["", *" \t;&|()<>"])
 _STOPS = frozenset(";&|()")
@@ -206,8 +208,8 @@ _ANSI_C = re.compile(r"\$'(?:[^'\\]++|\\.)*+'")
 _UNARY = re.compile(r"[ \t]*(?:[-+!~](?![-+])[ \t]*)?")
 _BINARY = re.compile(r"(?:<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%<>&|^])(?![-+=*/&|<>])")
 _NUMBER = re.compile(rf"(?:0[xX][0-9a-fA-F]+|[0-9]+|{_NAME})(?![\w#\[$`'\"])")
-_TEST_UNARY = re.compile(r"-[a-zA-Z](?=[ \t])")
-_TEST_BINARY = re.compile(r"(?:-[a-z]{2}|==?|!=|=~)(?=[ \t])")
+_TEST_UNARY = re.compile(r"-[a-hknopr-xzGLNORS](?=[ \t])")
+_TEST_BINARY = re.compile(r"(?:-(?:[gln]e|[gl]t|[no]t|e[fq])|==?|!=|=~)(?=[ \t])")
 
 _OPENERS = frozenset({"{", "if", "while", "until", "for", "case"})
 _CLOSERS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
@@ -215,6 +217,9 @@ _BASH_WORDS = frozenset({"function", "select", "time", "coproc", "[[", "]]"})
 _NO_COMMANDS = _OPENERS | _CLOSERS | _BASH_WORDS | {"!", "in"}
 _RESERVED = _OPENERS | _CLOSERS | _BASH_WORDS | {"!"}
 _DECLARATIONS = frozenset({"declare", "export", "local", "readonly", "typeset"})
+_SPECIAL = _RESERVED | frozenset(
+    ". : break continue eval exec exit export in readonly return set shift times trap unset".split()
+)
 
 
 class _Reader:
@@ -360,7 +365,7 @@ class _Reader:
             elif not char or char in _STOPS:
                 break
             elif not words and (match := _ASSIGNMENT.match(text, self.at)):
-                assignments.append(self.assignment(match[1]))
+                assignments.append(self.assignment(match[1], bool(redirects)))
             else:
                 words.append(self.word())
                 if declares := self.bash and words[0].text in _DECLARATIONS:
@@ -377,22 +382,24 @@ class _Reader:
     def check_name(self, name: str, assignments: list[Word]) -> None:
         """Fail on what shells do not agree to be the name of a command."""
         if name in _NO_COMMANDS or name[0] == "!":
-            raise Opaque(f"{name} in place of a command")
+            raise Opaque("a word that names no command")
         if self.bash and (name == "let" or ("[" in name and "=" in name)):
             raise Opaque("an arithmetic command or an array")
         if any(a.literal is None and a.text.endswith(")") and "=(" in a.text for a in assignments):
             raise Opaque("an array in front of a command")
 
-    def assignment(self, operator: str) -> Word:
+    def assignment(self, operator: str, redirected: bool) -> Word:
         """Read `A=1` in front of a command."""
         if operator != "=" and not self.bash:
             raise Opaque("+= or an array under a POSIX shell")
         if operator == "[":
             raise Opaque("an array element")
         word = self.word()
-        if self.text.startswith("(", self.at):
-            return self.array(word)
-        return word
+        if not self.text.startswith("(", self.at):
+            return word
+        if redirected:
+            raise Opaque("an array behind a redirection")
+        return self.array(word)
 
     def declared(self, word: Word, redirected: bool) -> Word:
         """Read on where a word of `declare` and the like is an assignment."""
@@ -859,12 +866,6 @@ class _Reader:
         self.depth -= 1
 
 
-_SPECIAL = _RESERVED | frozenset(
-    ". : break continue eval exec exit export readonly return set shift times trap unset in".split()
-)
-_QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]++|\\.)*+\"|\\.|\$\{[^{}]*\}")
-
-
 def _end(parts: tuple[Node | str, ...]) -> int:
     last = parts[-1]
     assert not isinstance(last, str)
@@ -892,9 +893,6 @@ def split_words(text: str) -> Iterator[tuple[int, int]]:
             else:
                 reader.parts()
         yield start, reader.at
-
-
-_INSIDE = re.compile(r"(?:[^\"\\$`]++|\\.)*+\"")
 
 
 def literal(text: str) -> str | None:

@@ -84,6 +84,7 @@ class _Relation:
             label = b.name or str(index)
             if (b.name, b.base, b.platform) != (a.name, a.base, a.platform):
                 return f"stage {label}: name or base differs"
+            self.added = []
             if self.use(Effect.ORDER, f"stage {label}"):
                 reason = _order(before, after, index)
             else:
@@ -91,19 +92,29 @@ class _Relation:
             reason = reason or self.config(dict(b.config), dict(a.config))
             if reason:
                 return f"stage {label}: {reason}"
-            merged = 0
-            while merged < b.layers - a.layers and self.use(Effect.LAYERS, f"stage {label}"):
-                merged += 1
+            merged = sum(self.joined(f"stage {label}", text) for text in self.vanished(b, a))
             if merged != b.layers - a.layers or merged != len(b.runs) - len(a.runs):
                 return f"stage {label}: {b.layers} layers before, {a.layers} after"
         return None
 
+    def vanished(self, before: Stage, after: Stage) -> list[str]:
+        """Return the commands that ended a RUN and no longer do."""
+        ends = Counter(before.runs) - Counter(self.ends(after))
+        return [before.events[end - 1].text if end else "" for end in sorted(ends.elements())]
+
+    def joined(self, stage: str, text: str) -> bool:
+        """Use up the claim that a RUN goes on behind a command, or that any one RUN does."""
+        return self.use(Effect.LAYERS, stage, f"after {text}") or self.use(Effect.LAYERS, stage)
+
+    def ends(self, after: Stage) -> list[int]:
+        """Return where RUNs end, in the events before."""
+        return [end - bisect_left(self.added, end) for end in after.runs]
+
     def runs(self, before: Stage, after: Stage) -> str | None:
         """Compare the events of two stages; what ends a RUN now must have ended one before."""
-        self.added = []
         reason = self.events(before.events, after.events, after.runs)
-        ends = Counter(end - bisect_left(self.added, end) for end in after.runs)
-        return reason or ("a RUN ends elsewhere" if ends - Counter(before.runs) else None)
+        ends = Counter(self.ends(after)) - Counter(before.runs)
+        return reason or ("a RUN ends elsewhere" if ends else None)
 
     def events(
         self, before: tuple[Event | str, ...], after: tuple[Event | str, ...],

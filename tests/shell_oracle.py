@@ -63,7 +63,7 @@ _SKELETON: Final = (
 _UNCOMPARED: Final = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 
 _KEYWORDS: Final = "! { } [[ ]] case coproc do done elif else esac fi for function if in select "
-_BUILTINS: Final = frozenset(
+BUILTINS: Final = frozenset(
     (
         _KEYWORDS + "then until while . : [ alias bg bind break builtin caller cd chdir command "
         "compgen complete compopt continue declare dirs disown echo enable eval exec exit export "
@@ -142,7 +142,7 @@ def programs_of(scripts: Iterable[str]) -> set[str]:
         paths = set(_PATH_COMMAND.findall(script)) - set(_WRITTEN.findall(script))
         # The shell must not read a stub as its own text.
         found |= (set(_NAME.findall(script)) | paths) - set(_SOURCED.findall(script))
-    return {name for name in found if name not in _BUILTINS and name.strip("./")}
+    return {name for name in found if name not in BUILTINS and name.strip("./")}
 
 
 def worlds_of(scripts: Sequence[str]) -> tuple[World, ...]:
@@ -1035,6 +1035,7 @@ class _Worker:
             raise OracleUnavailable("root is needed to run shell text in an isolated root")
         self._shells = {name: shutil.which(name) or "" for name in available_shells()}
         self._prepared: tuple[str, ...] = ()
+        self.executions = 0
         self._applets_win: set[str] = set()
         self._lock, self._owner = threading.Lock(), os.getpid()
         worker, stub = _binaries()
@@ -1082,6 +1083,7 @@ class _Worker:
                 self._ask("P", *layout)
                 self._prepared = layout
             answer = self._ask("X", *_request(setup, world, scripts, table))
+            self.executions += 1
         return _decoded(answer, setup.env)
 
     def _check(self, shell: str) -> None:
@@ -1127,6 +1129,11 @@ def _worker_of(_process: int) -> _Worker:
 def _worker() -> _Worker:
     # A forked child must not share the pipes of its parent.
     return _worker_of(os.getpid())
+
+
+def executions() -> int:
+    """Returns how often this process has executed a list of scripts."""
+    return _worker().executions
 
 
 def _blobs(data: bytes) -> Iterator[bytes]:
@@ -1321,6 +1328,8 @@ class _Comparison:
                 return self._restarted(world).differences(max_commands)
             found += difference
             done += 1
+            if max_commands < 0:
+                return found
             free = [argv for argv in consulted if argv not in decided]
             for index, argv in enumerate(free):
                 pending.append((failing | {argv}, decided | set(free[: index + 1])))
@@ -1408,7 +1417,7 @@ def compare(
 ) -> list[str]:
     """Returns how the two lists of RUN scripts differ: the first examples a shell, or nothing.
 
-    A call that `ignore` drops always succeeds.
+    A call that `ignore` drops always succeeds. With fewer than 0 `max_commands`, every call does.
     """
     worlds = worlds_of([*before, *after])
     found: list[str] = []
@@ -1428,7 +1437,7 @@ def _grown(world: World, errors: Iterable[str]) -> World:
     parents = {
         str(PurePosixPath(path).parent) for path in (*_CANNOT_WRITE.findall(text), *unclear)
     } - {".", "/"}
-    programs = set(_CANNOT_FIND.findall(text)) - _BUILTINS
+    programs = set(_CANNOT_FIND.findall(text)) - BUILTINS
     programs |= {path for path in unclear if str(PurePosixPath(path).parent) in world.directories}
     return replace(
         world,

@@ -5,17 +5,19 @@ Scripts are only parsed, never run. DFR_CORPUS names the folder of the corpus.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
+import sys
+import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,15 @@ import pytest
 from refactor import shell
 from refactor.shell import Dialect, Opaque
 from refactor.source import decode
-from refactor.syntax import parse
+from refactor.syntax import ParseError, parse
+from tests import corpus
 
 Json = dict[str, Any]
 Normal = tuple[Any, ...]
 
-SHFMT = shutil.which("shfmt")
+SHFMT = shutil.which("shfmt", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 BATCH = 100
+WORKERS = 2
 
 
 class Rejected(Exception):
@@ -108,11 +112,11 @@ class Theirs:
                 operators.append(side)
                 continue
             inner = side.get("Cmd", {})
-            if inner.get("Type") == "BinaryCmd" and not side.get("Negated"):
-                if pipe == (inner["Op"] in ("|", "|&")):
-                    sides[:0] = [inner["X"], inner["Op"], inner["Y"]]
-                    continue
-            parts.append(self.statement(side))
+            nested = inner.get("Type") == "BinaryCmd" and not side.get("Negated")
+            if nested and pipe == (inner["Op"] in ("|", "|&")):
+                sides[:0] = [inner["X"], inner["Op"], inner["Y"]]
+            else:
+                parts.append(self.statement(side))
         kind = "|" if pipe else "&&"
         return (kind, parts[0][1], parts[-1][2], tuple(parts), tuple(operators))
 
@@ -122,7 +126,7 @@ class Theirs:
         assignments: list[tuple[int, int]] = []
         words: list[tuple[int, int]] = []
         if kind == "CallExpr":
-            assignments = [self.span(a) for a in node.get("Assigns", ())]
+            assignments = [self.assignment(a) for a in node.get("Assigns", ())]
             words = [self.word(w) for w in node.get("Args", ())]
         elif kind == "DeclClause":
             variant = self.span(node["Variant"])
@@ -136,6 +140,12 @@ class Theirs:
         return (
             "command", spans[0][0], spans[-1][1], tuple(assignments), tuple(words), redirects
         )  # fmt: skip
+
+    def assignment(self, node: Json) -> tuple[int, int]:
+        """Return where an assignment is; shfmt counts `A+=` one short."""
+        start, end = self.span(node)
+        short = self.text[end - 1 : end + 1] == "+=" and "Value" not in node
+        return start, end + short
 
     def redirect(self, node: Json) -> Normal:
         """Return a redirection as its span, descriptor, operator and target."""
@@ -227,7 +237,7 @@ class Theirs:
 def value(parts: list[Json]) -> str | None:
     """Return what quote removal leaves of a word, None if there is more to do than that."""
     out = []
-    for index, part in enumerate(parts):
+    for part in parts:
         kind = part["Type"]
         if kind == "Lit":
             bare = re.sub(r"\\.", "", part["Value"])
@@ -315,7 +325,8 @@ def regrouped(statement: Json) -> Json:
     while leaf["Cmd"]["X"].get("Cmd", {}).get("Type") == "BinaryCmd":
         leaf = leaf["Cmd"]["X"]
     first = leaf["Cmd"]["X"]
-    leaf["Cmd"]["X"] = {"Pos": node["Pos"], "End": first["End"], "Cmd": {**node, "Body": first}}
+    head = {"Pos": node["Pos"], "End": first["End"]}
+    leaf["Cmd"]["X"] = {**head, "Cmd": {**node, **head, "Body": first}}
     return {**body, "Pos": statement["Pos"], **{
         key: statement[key] for key in ("Semicolon", "Background") if key in statement
     }}  # fmt: skip
@@ -332,14 +343,10 @@ def difference(script: shell.Script, statements: list[Json] | str) -> str:
         return f"shfmt reads {reason}"
     if (found := ours(script.body)) != expected:
         return f"ours   {found}\ntheirs {expected}"
-    for command in script.commands():
-        for word in command.words:
-            known = theirs.values.get((word.start, word.end))
-            if word.literal is not None and known is not None and word.literal != known:
-                return f"literal {word.literal!r}, not {known!r}"
-            if word.literal is not None and (word.start, word.end) in theirs.values:
-                if known is None:
-                    return f"literal {word.literal!r} of a word that is expanded"
+    for word in (w for command in script.commands() for w in command.words):
+        known = theirs.values.get((word.start, word.end), word.literal)
+        if word.literal not in (None, known):
+            return f"literal {word.literal!r}, not {known!r}"
     return ""
 
 
@@ -354,9 +361,720 @@ def differences(scripts: Sequence[tuple[str, Dialect]]) -> Iterator[str]:
         known = [s for s, d in read if d is dialect and isinstance(s, shell.Script)]
         known = [s for s in known if s.body.parts]
         batches = [known[at : at + BATCH] for at in range(0, len(known), BATCH)]
-        with ThreadPoolExecutor(2) as pool:
-            results = pool.map(lambda b: shfmt([s.text for s in b], dialect), batches)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            texts = ([s.text for s in batch] for batch in batches)
+            results = pool.map(partial(shfmt, dialect=dialect), texts)
             for batch, trees in zip(batches, results, strict=True):
                 for script, tree in zip(batch, trees, strict=True):
                     if text := difference(script, tree):
                         yield f"{dialect}: {script.text}\n{text}"
+
+
+# --- table
+
+
+# What POSIX shells and bash make of a script: + understood, - opaque. Blanks at the ends are
+# written ␣, tabs ⇥.
+TABLE = r"""
+++ a
+++ a b  c
+++ ␣ a⇥b ␣
+++ a > f b
+++ a 2>&1 >f
+++ >f a
+++ > f
+++ >f >g
+++ a >f b >g c
+++ a>f
+++ a2>f
+++ a 2 >f
+-+ a 12>f
+++ a \2>f
+-- a 1<f 2>>g 0<>h
+++ a >| f
+-- a <> f
+++ a 3<&0
+++ a >&-
+++ a <&-
+-+ a >&2b
+-+ a >& f
+-+ a >&f
+++ a >& 2
+-+ a >&$fd
+-+ a 2>&12
+-+ a &> f
+-+ a &>> f
+-+ a &>f b
+-- a >
+-- a > > f
+-- a > 2>f
+-- a <
+-- a >&
+++ a > f g > h i
+-- a <<< b
+-- a <<< "b c" > f
+-- a <<E
+-- a <<-E
+-- a << 'E'
+-- a {fd}>f
+++ a {fd} >f
+++ a "2">f
+++ a >"f g"
+++ a >'f' 2>"$g"
+++ a > $f
+++ a > f&& b
+++ a > f| b
+++ a && b > f || c
+++ a && b > f c | d || e
+++ a && b 2>&1 | c
+++ a | b > f && c
+++ a && b
+++ a || b
+++ a && b || c && d
+++ a | b && c | d
+++ a|b|c
+-+ a |& b
+-+ a | b |& c
+-- a ||| b
+-- a &&& b
+-- a && && b
+-- a &&
+-- a ||
+-- a |
+-- | a
+-- && a
+-- ; a
+-- a ; ; b
+-- a;; b
+++ a;
+++ a ;
+++ a; b
+++ a;b;c;
+++ a &
+++ a & b
+++ a & b &
+++ a&
+-- a &; b
+-- a; & b
+-- a;& b
+-- a;&>f
+-- & a
+-- !
+++ ! a
+++ ! a | b
+++ ! a && b
+++ a && ! b
+-- a | ! b
+-- ! ! a
+++ ! a; b
+-- !a
+-- !x y
+-- !(a)
+++ ! (a)
+++ ! { a; }
+-- ! > f
+++ a ! b
+++ a !b
+++ (a)
+++ ( a )
+++ (a;b)
+++ (a; b;) > f
+++ ( a && b ) | c
+++ (a) && (b)
+-- (a) b
+-- (a)b
+-- a (b)
+-- a(b)
+-- ()
+-- ( )
+-- ( ; )
+-- (a
+-- a)
+-- ((a))
+++ ( (a) )
+++ ( (a); b )
+-- ((x=1))
+++ { a; }
+++ { a; } 2>&1 | b
+++ { a; b; } > f
+-- { a; } b
+-- { a }
+-- { a
+-- { }
+-- { ; }
+-- {a;}
+++ { a;}
+++ { a; };
+++ { a; } && b
+-- { (a) }
+++ { (a); }
+++ { { a; }; }
+-- { { a; } }
+++ { a; } > f > g
+-- }
+++ a }
+++ a {
+-- echo { a; }
+++ if a; then b; fi
+++ if a; then b; fi > f
+++ if a; then b; else c; fi
+++ if a; then b; elif c; then d; else e; fi
+++ if a; then b; elif c; then d; elif e; then f; fi 2>&1 | g
+++ if a && b; c; then d & e; fi; f
+++ if ! a; then b; fi && c
+++ if [ a = b ]; then c; fi
+-- if (a) then b; fi
+-- if a; then b; fi c
+-- if a; then b
+-- if a; then fi
+-- if a then b fi
+-- if a; b; fi
+-- if; then b; fi
+-- if a; else b; fi
+-- if a; then b; else c; elif d; then e; fi
+-- then a
+-- else
+-- fi
+-- elif a
+-- a=1 if b
+++ a >f if
+++ "if" a
+++ \if a
+++ echo if then fi
+++ while a; do b; done
+++ while a; do b; done < f
+++ while a | b; do c; done | d
+++ while :; do a && break; done
+++ until a; do b; done
+++ until a; do b; done &
+-- while a; b; done
+-- while a do b; done
+-- while a; do done
+-- do a
+-- done
+++ for i in a b; do c; done
+++ for i in a b; do c $i; done > f
+++ for i in "$@"; do a; done && b
+++ for i in *.c $(ls) `ls`; do a; done
+++ for i; do a; done
+-- for i do a; done
+-- for i in; do a; done
+-- for i in a b do c; done
+-- for i in a & do b; done
+-- for 1 in a; do b; done
+-- for i-j in a; do b; done
+-- for if in a; do b; done
+-- for $i in a; do b; done
+-- for ((i=0;i<3;i++)); do a; done
+-- for i in a; { b; }
+-- for i in a > f; do b; done
+++ case a in b) c;; esac
+++ case $x in a|b) c;; *) d;; esac
+++ case "$x" in (a) b ;; (c | "d") e; f;; esac
+++ case a in b) c;; d) e; esac
+++ case a in b) c; esac > f
+++ case a in b) ;; esac
+++ case a in b);; c) d;; esac
+++ case a in esac
+++ case a in [a-z]*) b;; -x) c;; esac
+-- case a in b) c;& d) e;; esac
+-- case a in b) c;;& d) e;; esac
+-- case a in b) c
+-- case a in b c) d;; esac
+-- case a b) c;; esac
+++ case a in b) if c; then d; fi;; e) f && g;; esac
+-- case a in (esac) b;; esac
+++ case in in in) in=1;; esac
+-- esac
+-- in
+-- in a
+-+ select i in a b; do c; done
+-- select a
+++ f() { a; }
+++ f() { a; } > f
+++ f() { a; }; f b
+++ f () ( a )
+++ f( ) { a; b; } 2>&1
+++ f() { a; } && b | c
+++ f() { a; } | b
+++ f() { f() { a; }; }
+-- f() a
+-- f() if a; then b; fi
+-- f()
+-- f-g() { a; }
+-- export() { a; }
+-- if() { a; }
+-- "f"() { a; }
+-+ function f { a; }
+-+ function f() { a; }
+-+ function f () ( a )
+-- function f a
+-- function
+-- f() { a; } b
+++ a=b
+++ a=b c
+++ a= b
+++ a=b c=d
+++ a=b c=d e=f g
+++ a="b c"
+++ a="$b"'c'$(d) e
+++ a=$(b c) d
+++ a=$((1+2)) b
+-- a=b >f
+++ a=b >f c
+++ >f a=b c
+++ a =b
+++ a = b
+++ 1a=b
+++ a-b=c
+++ "a"=b
+-+ a+=b
+-+ a+=b c
+-+ a=(b c)
+-- a=(b c) d
+-- a=(
+-- a=b(c)
+-- x[1]=2
+-- x[1]
+-- x[$i]=2 y
+-- a[b c]=d
+++ export A=1 B
+++ export A="$B c" D=`e`
+-+ export A=(b c)
+++ export -n A
+++ local a=1 b
+++ readonly a
+++ declare -A a
+-+ declare a=(b c)
+++ typeset x=1
+++ export "A=b"
++- export a[1]=2
+++ unset a
+++ unset -f a b
++- let x=1
++- let "x = 1"
+++ set -ex; a
+++ exec > f
+++ exec 3>&1 >f
+++ eval "a b"
+++ . ./a
+++ : ${a:=b}
+++ [ a = b ]
+++ [ -n "$x" -a ! -f y ]
+++ [ "$(a "b c")" = d ] && e
+++ [ a = b ] > f || c
+++ [ $(nproc) > 2 ]
+-- [ a
+++ [ ! -e a ] || [ "$b" != 'c d' ]
+++ test ! -e x
+++ test a = b && c
+-+ [[ a && b ]]
+-+ [[ -f a || ! -d b ]] && c
+-+ [[ $a == b* ]] > f
+-+ [[ ( a = b ) ]]
+-+ [[ $a =~ ^b.*$ ]]
+-- [[ a b ]]
+-- [[ ]]
+-- [[ a
+-- ]]
+-- [[a]]
+-- time a
+-- time a | b
+-- time
+-- coproc a
+++ echo [a]
+++ echo a*b? [!c]
+++ ~/x
+++ echo ~ ~/x a~ a:~b
+-- a#b
+-- a #b
+-- a;#b
+-- a && #b
+-- #a
+-- a # b; c
+++ echo \# x
+++ echo '#' "#"
+++ echo $#
+++ echo a$b#c
+++ echo "$a"#b
+++ a\ b
+-- \␣
+++ a \ b
+-- a\
+++ \a\b
+++ echo \" \' \\ \$ \` \; \& \|
+++ 'a'"b"c
+++ ''
+++ a ''
+++ a "" b
+++ 'a b' c
+-- a 'b
+-- a "b
+++ a 'b"c' "d'e"
+++ a "b\"c" d
+++ a "b\\" c
+++ a 'b\' c
+++ a "b\$c" "\`d\`"
+++ a "\a\"\\"
+++ a "b;c|d&e>f(g)" h
+++ a 'b;c|d&e>f(g)' h
+++ a "$b" "${c}" "$(d)"
+++ a "$" "$ b" "b$" $
+++ a $ b
+-- a $% $. $/ $=
+++ a "$(b "c d" 'e')" f
+++ a "$(b "$(c "d")")"
+++ a $(b; c) $(d | e && f)
+++ a $(b $(c `d`))
+++ a $(b > c 2>&1)
+++ a $( b )
+-- a $()
+++ a $(<f)
+++ a $(b; )
+-- a $(b &&)
+-- a $(b;;)
+-- a $(then)
+-- a $(b
+-- a $(b) c)
+++ a $(case b in c) d;; esac)
+-- a $(# b)
+-- a $(b # c)
+++ a `b`
+++ a "`b c`" d
+++ a `b "c d" 'e'` f
+++ a `b | c` `d;e`
+-- a `b \`c\``
+-- a "`b "c"`"
+-- a `b
+-- a ``
+-- a `then`
+++ a $((1+2))
+++ a $(( 1 + 2 )) "$((x*$y))"
+++ a $((1 + (2 - $x) % 3))
+++ a $((a == b && c < d))
+-- a $((1+))
+-- a $((1 2))
+-- a $((x=1)) b
+-- a $((a ? b : c))
+-- a $((x++))
+++ a $(((1)+2))
+-- a $((a); b)
+-- a $((1+2)
+-- a $[1+2]
+++ a ${b} ${b:-c} ${b-c} ${b:=c} ${b:?c} ${b:+c}
+++ a ${b%c} ${b%%.*} ${b#*/} ${b##*/}
+++ a ${#b} ${#} ${1} ${10} ${@} ${*} ${?}
+++ a ${b:-c d} "${b:-c d}"
+++ a ${b:-"c d"} ${b:-'c}d'}
+-- a "${b:-'c'}"
+-- a "${b:-"c"}"
+++ a ${b:-${c:-$d}} ${b:-$(c)}
+++ a ${b:-\}}
+-- a ${b
+-- a ${}
+-- a ${b c}
+-- a ${b!}
+-+ a ${b/c/d}
+-+ a ${b//c/}
+-+ a ${b:1:2}
+-+ a ${b:1}
+-+ a ${b^^} ${b,,}
+-+ a ${!b}
+-+ a ${b[0]} ${b[@]} ${#b[@]}
+-- a ${b@Q}
+++ a $b$c ${b}c "$b"c
+++ a $1 $10 $@ $* $# $? $- $$ $!
+-+ a {b,c}
+-+ a {1..3}
+-+ a b{c,d}e
+++ a {} \;
+++ a {b} {
+++ a "{b,c}" '{d,e}' \{f,g\}
+-+ a {$b,c}
+-+ a ${b}{c,d}
+++ a="{b,c}"
+++ find . -name '*.c' -exec rm {} +
+-+ $'x'
+-+ a $'b\'c' d
+-+ $"x"
+++ a "$'b'"
+-+ a <(b)
+-+ a <(b; c) > >(d)
+-+ a < <(b)
+++ é > f
+++ é "ü" ☃ > f && b | c > g
+++ a 'é' >é
+++ é=1
+++ A=é b
+++ a > "☃ f" 2>&1
+++ 𝒳 a | 𝒴
+++ a $(é "☃") `ü` > f
+++ if é; then ü > ☃; fi 2>&1
+++ a b
+++ a⇥b
+++ { if a; then while b; do for i in c; do (d); done; done; fi; } > f
+++ a && (b || { c; d; }) | e && ! f
+++ a "$(if b; then c; else d; fi)" && e
+++ a=$(b) && c=$(d | e) || exit 1
+++ set -eux; a; if [ -f b ]; then c; fi; rm -rf d/*
+++ (cd a && b) || { c >&2; exit 1; }
+++ a | while read -r b; do c "$b"; done
+++ a | sed -e 's/^#//' -e "s|b|$c|" > d && e
+++ curl -fsSL "https://a.b/c?d=e&f=g" | tar -xz -C /usr --strip-components=1
+++ echo "deb [arch=$(dpkg --print-architecture)] https://a b c" > /d/e.list
+++ printf '%s\n' "a" 'b' > f
+++ powershell -Command $a = 'b'; c
+-- a @(b|c)
+-- a !(b)
+-- a +(b)
+-- a b(c)
+++ a %b% ^c @d +e ,f .g /h :i =j -k _l
+++ a -- --b=c -d
+++ =a
+++ a=b=c d==e
+++ ./a/b.sh --c
+++ /bin/sh -c "a && b"
+++ a * ? .
+-+ a{1..3}
+++ a{b,c
+-+ a < <(b) > f
+-- a 2<(b)
+-+ x=<(a)
+-- a=b>f
+++ a⇥>⇥f
+++ a;⇥b
+++ a 2>/dev/null || true
+++ a && ( b )
+++ a&&b||c;d|e&f
+++ ! a || ! b
+++ ! a | b > f && c
+++ a | { b; } | ( c )
+++ { a; } | b > f
+++ { a | b; } && c; d
+++ ( a; b ) > f 2>&1 &
+++ if a | b; then c; fi | d
+++ if a; then b; fi && if c; then d; fi
+++ while a; do b; done | while c; do d; done
+++ for i in a; do b; done; c
+++ for i in a; do for j in b; do c; done; done
+++ case a in b) case c in d) e;; esac;; esac
+++ f() { a; } 2>&1; b
+++ a "b" 'c' d\ e "$f" ${g} $(h) `i` $((1))
+++ a="b" c='d' e=f\ g h
+++ a "$(b | c && d; e)"
+++ a "$(b 'c"d' "e'f")"
+++ a "${b:-$(c "d e")}"
+-- a ${b:-(c)} ${d:-{e}
+++ a ${b#'}'} ${b%"}"}
+++ a ${b:-<c}
+++ a "${b%\"}"
+-- a "$(b "${c:-"d"}")"
+++ a "$b$(c)`d`$((1))e"
+++ a $((0x1f << 2)) $((!x)) $((~1)) $((-x))
+++ a $(( $(b) + ${c} ))
+++ a $((1 - -1))
+-- a $((1--1))
+-- a $((a=b))
+-- a $((10#08))
+-- a $(('1'))
+-- a $((1 ? 2))
+++ a "$((1+1))" && b
+-- a "b" #c
+++ a "b"#c
+++ a $b#c
+++ a '#' b
+-- a;b #
+-- a # b `c
+-- a b \
+++ a|b;c&&d
+-- a | | b
+-- a || || b
+-- a && ; b
+-- ( a ; ; b )
+-- { a; ;}
+-- if a; then ; fi
+-- if a;; then b; fi
+-- while ; do a; done
+-- for i in a; do ; done
+-- case a in b) ; ;; esac
+-- case a in | b) c;; esac
+-- case a in b | ) c;; esac
+-- case a in b) c ;; ;; esac
+-- case a in b) c;; esac d
+++ case a in b) c;; esac | d && e
+++ case $(a) in "$b"|`c`) d;; esac
+++ case a in *) ;; esac && b
+++ case a in "b c"|'d e'|f\ g) h;; esac
+++ until ! a; do b; done
+++ while true; do :; done
+"""
+CASES = [
+    (line[:2], re.sub("␣", " ", line[3:]).replace("⇥", "\t")) for line in TABLE.strip().split("\n")
+]
+UNDERSTOOD = [
+    (text, dialect)
+    for marks, text in CASES
+    for mark, dialect in zip(marks, Dialect, strict=True)
+    if mark == "+"
+]
+CONTEXTS = """
+{ @; } > f
+( @ ) | a
+a && @
+a || { @; } && b
+if @; then a; else @; fi 2>&1
+while @; do @; done
+for i in a b; do @; done > f
+case a in b) @;; *) @ ;; esac
+a "$(@)" $( @ ) b
+a=$(@) b="é$(@)"
+é ☃; @
+@ & @
+""".strip().split("\n")
+
+
+# Here shfmt is wrong: the function is not all of `f() { a; } | b`, and `#` in a word is no comment.
+MISREAD = re.compile(r"(f ?\(|function).*\||[\"$][a-z]?#[a-z]")
+
+
+def test_table() -> None:
+    """Every script is understood, or not, as the table says."""
+    found = [
+        ("".join("-+"[isinstance(shell.read(text, d), shell.Script)] for d in Dialect), text)
+        for _, text in CASES
+    ]
+    assert len(CASES) > 500
+    assert found == CASES
+
+
+def test_table_against_shfmt() -> None:
+    """What is understood, shfmt reads alike."""
+    assert list(differences(UNDERSTOOD)) == []
+
+
+def test_table_in_contexts_against_shfmt() -> None:
+    """The same holds where the script is a part of another."""
+    scripts = [
+        (context.replace("@", text), dialect)
+        for text, dialect in UNDERSTOOD
+        for context in CONTEXTS
+        if not (MISREAD.match(text + context) or MISREAD.search(text))
+    ]
+    assert list(differences(scripts)) == []
+    assert sum(isinstance(shell.read(*s), shell.Script) for s in scripts) > 0.8 * len(scripts)
+
+
+@pytest.mark.skipif(not shutil.which("dash") or not shutil.which("bash"), reason="no shells")
+def test_table_against_shells() -> None:
+    """What is understood, the shells themselves accept; -n keeps them from running it."""
+
+    def accepts(script: tuple[str, Dialect], *command: str) -> bool:
+        done = subprocess.run(command, input=script[0].encode(), capture_output=True, check=False)
+        return done.returncode == 0
+
+    posix = [s for s in UNDERSTOOD if s[1] is Dialect.POSIX]
+    bash = [s for s in UNDERSTOOD if s[1] is Dialect.BASH]
+    runs = [(posix, "dash", "-n"), (posix, "bash", "--posix", "-n"), (bash, "bash", "-n")]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for scripts, *command in runs:
+            accepted = pool.map(lambda s, c=command: accepts(s, *c), scripts)
+            assert [s for s, ok in zip(scripts, accepted, strict=True) if not ok] == []
+
+
+HOSTILE = """
+( $( ` ${a:- "${a:- { if while case for ! | || && ; ;; & > < >> 2>&1 <<< << ' " \\ \\" \\' $ $$ # é ☃ { } {a, {1..
+[[ (( $(( $((1+ )) ]] ) = a= a=( a+= f() function [ ] * ~ <( >( $' $" ${ ${# ${! } in do done fi esac a 1 - ! |& &>
+""".split()  # noqa: E501
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_nothing_escapes(dialect: Dialect) -> None:
+    """Hostile text is opaque or understood, in bounded time and depth."""
+    chance = random.Random(dialect)
+    texts = [
+        (unit + blank) * (size // (len(unit) + len(blank)))
+        for unit in HOSTILE
+        for blank in ("", " ")
+        for size in (500, shell.MAX_CHARS, 200_000)
+    ]
+    texts += ["".join(chance.choices([*HOSTILE, " "], k=40)) for _ in range(3000)]
+    texts += ["".join(map(chr, chance.choices(range(0x300), k=20))) for _ in range(1000)]
+    texts += ["\udc80", "a\0b", "a\nb", "a\rb", "a\u00a0b", "a\x85b", "\x7f", "\U0010ffff"]
+    for text in texts:
+        start = time.process_time()
+        assert isinstance(shell.read(text, dialect), shell.Script | Opaque)
+        assert time.process_time() - start < 5, text[:20]
+        shell.literal(text)
+
+
+def test_nesting() -> None:
+    """Nesting is read up to a depth at which Python's stack still has room."""
+    for left, right in [("( ", " )"), ("{ ", "; }"), ('a "$(', ')"'), ("if ", "; then a; fi")]:
+        assert isinstance(shell.read(left * 10 + "a" + right * 10), shell.Script)
+        assert isinstance(shell.read(left * 100 + "a" + right * 100), Opaque)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("", ""), ("a", "a"), ("--b=c/d.e:f", "--b=c/d.e:f"), ("''", ""), ("'a b'", "a b"),
+        ("'a'\"b\"c", "abc"), (r"a\ b", "a b"), (r"\a", "a"), (r"\\", "\\"), (r"'\'", "\\"),
+        (r'"a\"b\\c\$d\`e\f"', r'a"b\c$d`e\f'), ("'$x`y`*'", "$x`y`*"), ('"*~{a,b}"', "*~{a,b}"),
+        (r"\*\~\{", "*~{"), ("é'☃'", "é☃"), ("a#b", "a#b"), ("$x", None), ('"$x"', None),
+        ('"`x`"', None), ("a*", None), ("[a]", None), ("~", None), ("{a,b}", None), ("'a", None),
+        ('"a', None), ('"a\\"', None), ("a\\", None), ("a b", None), ("a;b", None), ("$'a'", None),
+        ("a$", None), (r'"\\$x"', None), (r'"\\\$x"', r"\$x"),
+    ],
+)  # fmt: skip
+def test_literal(word: str, value: str | None) -> None:
+    """A word's value is what quote removal leaves, None if that is not all that happens."""
+    assert shell.literal(word) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", []),
+        (" a  b\t", ["a", "b"]),
+        ('[ "$(a "b c")" = \'d e\' ]', ["[", '"$(a "b c")"', "=", "'d e'", "]"]),
+        (r"a\ b `c d` ${e:-f g} $((1 + 2))", [r"a\ b", "`c d`", "${e:-f g}", "$((1 + 2))"]),
+        ("a&&b >c", ["a&&b", ">c"]),
+    ],
+)
+def test_split_words(text: str, words: list[str]) -> None:
+    """Quotes and substitutions are kept whole."""
+    assert [text[start:end] for start, end in shell.split_words(text)] == words
+
+
+def scripts_of(path: Path) -> Iterator[tuple[str, Dialect]]:
+    """Yield what a Dockerfile gives a shell, and the dialect."""
+    try:
+        found = parse(decode(path.read_bytes()))
+    except (ParseError, ValueError):
+        return
+    program = "sh"
+    for instruction in found.instructions:
+        if instruction.keyword == "FROM":
+            program = "sh"
+        elif instruction.keyword == "SHELL" and instruction.json:
+            program = instruction.json[0].rpartition("/")[2]
+        elif instruction.keyword == "RUN" and not (instruction.json or instruction.heredocs):
+            if program in ("sh", "ash", "dash"):
+                yield instruction.args, Dialect.POSIX
+            elif program == "bash":
+                yield instruction.args, Dialect.BASH
+
+
+def test_corpus_against_shfmt(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is understood of the corpus, shfmt reads alike; and that is nearly all of it."""
+    root = corpus.folder()
+    scripts = sorted({s for path in corpus.files(root) for s in scripts_of(path)})
+    read = [shell.read(*script) for script in scripts]
+    reasons = Counter(re.sub(r"['\"].*['\"]", "...", str(r)) for r in read if isinstance(r, Opaque))
+    share = 1 - reasons.total() / len(scripts)
+    with capsys.disabled():
+        print(f"\n{share:.2%} of {len(scripts)} scripts understood")
+        for reason, count in reasons.most_common():
+            print(f"{count:6} {reason}")
+    assert list(differences(scripts)) == []
+    assert share > 0.95

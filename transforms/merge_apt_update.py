@@ -10,8 +10,6 @@ from itertools import pairwise
 
 from refactor import (
     Change,
-    Claim,
-    Effect,
     Example,
     Phase,
     Refusal,
@@ -75,11 +73,10 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
 
 
 def _change(snapshot: Snapshot, group: joining.Group) -> Change:
-    label = snapshot.graph.stages[group.runs[0].stage].label
     return Change(
         "an update in a layer of its own is cached and goes out of date",
         edits.join_runs(snapshot, group),
-        (Claim(Effect.LAYERS, frozenset({f"stage {label}"})),),
+        joining.claims(snapshot, group),
     )
 
 

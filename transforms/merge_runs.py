@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from refactor import (
     Change,
-    Claim,
-    Effect,
     Example,
     Phase,
     Refusal,
@@ -90,11 +88,10 @@ def propose(snapshot: Snapshot, options: Options | None) -> Iterator[Change | Re
                 at = run.instruction.span.start
                 yield Refusal(why.code, f"not joined: {why.reason}", why.unlock, at)
                 continue
-            claim = Claim(Effect.LAYERS, frozenset({f"stage {stage.label}"}))
             yield Change(
                 f"{_NUMBERS.get(len(found.runs), str(len(found.runs)))} neighbouring RUN lines make one layer",
                 edits.join_runs(snapshot, found),
-                (claim,) * len(found.joins),
+                joining.claims(snapshot, found),
                 Safety.SUGGESTED,
             )
 

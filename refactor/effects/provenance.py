@@ -19,6 +19,7 @@ from refactor.knowledge import table
 from refactor.words import Value
 
 TOP = "/"
+_ROOT = (Value(TOP),)
 MAX_WRITES = 256
 # What the words of the command table stand for. `args` and `cwd` depend on the command.
 _REGIONS = {
@@ -37,6 +38,9 @@ _REGIONS = {
     "node": (TOP,),
     "system-packages": ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/var", "/opt", "/boot"),
 }
+_PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
+_ACCOUNTS = frozenset({"/etc/passwd", "/etc/group"})
+_LINKED = re.compile(r"\A/(?:bin|sbin|lib|lib32|lib64)(?=/|\Z)")  # since 2020 links into /usr
 _SAFE_WORD = re.compile(r"[\w@%+=:,./-]+\Z", re.ASCII)
 
 
@@ -63,10 +67,11 @@ class FileSystem:
 
     def view(self, region: str) -> str:
         """Return a name for all that can be read at a path and below."""
-        met = sorted({r for r, _ in self.writes if _meet(r, region)})
-        parts = [(r, [o for w, o in self.writes if w == r or _below(r, w)]) for r in met]
+        writes = [(w, o) for w, o in self.writes if _meet(w, region)]
+        met = sorted({w for w, _ in writes})
+        parts = [(r, [o for w, o in writes if _below(r, w)]) for r in met]
         inside = digest(self.base, parts)
-        above = [o for w, o in self.writes if _below(region, w)]
+        above = [o for w, o in writes if _below(region, w)]
         return digest(inside, above)
 
 
@@ -115,7 +120,7 @@ def _stage(stage: Stage, done: list[Trace]) -> Trace:
         reads, writes = footprint(event)
         source = ""
         if isinstance(event, Copy) and isinstance(event.origin, int):
-            views = [done[event.origin].files.view(_absolute(s.text)) for s in event.sources]
+            views = [done[event.origin].files.view(_path(s.text, _ROOT)) for s in event.sources]
             source = digest(*views)
         name = digest(event, source, *(files.view(region) for region in sorted(reads)))
         digests.append(name)
@@ -124,17 +129,14 @@ def _stage(stage: Stage, done: list[Trace]) -> Trace:
     return Trace(tuple(digests), files)
 
 
-def _absolute(path: str) -> str:
-    return posixpath.normpath("/" + path.strip("/")) if "$" not in path else TOP
-
-
 def footprint(event: Event) -> tuple[frozenset[str], frozenset[str]]:
     """Return the paths that an event may read, and those that it may write."""
     if isinstance(event, Verbatim):
         return frozenset({TOP}), frozenset({TOP})
     if isinstance(event, Copy):
         target = _path(event.destination.text, event.workdir)
-        return frozenset(), frozenset({target})
+        owners = [value for name, value in event.flags if name == "chown"]
+        return _accounts(*owners), frozenset({target})
     if isinstance(event, Block):
         inner = [footprint(part) for part in flat(event.parts)]
         reads = frozenset().union(*(r for r, _ in inner))
@@ -146,13 +148,27 @@ def _command(event: Exec) -> tuple[frozenset[str], frozenset[str]]:
     everything = frozenset({TOP}), frozenset({TOP})
     row = _rows().get(event.argv[0]) if event.argv else None
     words = (*event.argv[1:], *event.assignments, *event.redirects)
-    if row is None or event.shell_state or any("$(" in w or "`" in w for w in words):
+    if (
+        row is None
+        or event.shell_state
+        or event.setting.flags
+        or any("$(" in w or "`" in w for w in words)
+    ):
         return everything
     reads, writes = (_regions(row[key], event) for key in ("reads", "writes"))
     for redirect in event.redirects:
         target = _path(redirect.lstrip("0123456789<>&| "), event.setting.workdir)
         (reads if "<" in redirect else writes).add(target)
+    if not row["source"].startswith("shell built-in"):
+        reads |= {f"{folder}/{event.argv[0]}" for folder in _PROGRAMS}
+    reads |= _accounts(event.setting.user.text)
     return frozenset(reads | writes), frozenset(writes)  # what is written may be kept in part
+
+
+def _accounts(*owners: str | None) -> frozenset[str]:
+    """Return where names of users are looked up; the base image's own, and numbers, are not."""
+    named = any(o and o != "root" and not o.replace(":", "").isdecimal() for o in owners)
+    return _ACCOUNTS if named else frozenset()
 
 
 def _regions(words: str, event: Exec) -> set[str]:
@@ -180,7 +196,7 @@ def _path(text: str, workdir: tuple[Value, ...]) -> str:
     if not text.startswith("/") and not all(map(_SAFE_WORD.match, steps)):
         return TOP
     path = posixpath.normpath(posixpath.join(*steps, text)) if steps else text
-    return path if path.startswith("/") else TOP
+    return _LINKED.sub(r"/usr\g<0>", path, count=1) if path.startswith("/") else TOP
 
 
 @lru_cache(maxsize=1)

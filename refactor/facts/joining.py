@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from refactor.facts.pragmas import PRAGMA, skips
+from refactor.model import Claim, Effect
 from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Script, Sequence
 from refactor.snapshot import Run, Snapshot
 
@@ -262,6 +263,17 @@ class Group(NamedTuple):
 
     runs: tuple[Run, ...]
     joins: tuple[Join, ...]
+
+
+def claims(snapshot: Snapshot, group: Group) -> tuple[Claim, ...]:
+    """Return the claims that each RUN of a group but the last goes on in the next."""
+    stage = snapshot.build.stages[group.runs[0].stage]
+    label = snapshot.graph.stages[group.runs[0].stage].label
+    ends = (stage.runs[run.ordinal] for run in group.runs[:-1])
+    texts = (stage.events[end - 1].text if end else "" for end in ends)
+    return tuple(
+        Claim(Effect.LAYERS, frozenset({f"stage {label}", f"after {text}"})) for text in texts
+    )
 
 
 def neighbours(snapshot: Snapshot) -> Iterator[tuple[Run, ...]]:
