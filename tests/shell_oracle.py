@@ -74,7 +74,7 @@ BUILTINS: Final = frozenset(
 )
 
 
-class OracleUnavailable(RuntimeError):  # noqa: N818 - it says a state, not a mistake
+class OracleUnavailable(RuntimeError):
     """The isolation, a shell or the compiler that the oracle needs is missing."""
 
 

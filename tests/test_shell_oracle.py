@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import shell_oracle
-from shell_oracle import (
+
+from tests import shell_oracle
+from tests.shell_oracle import (
     SHELLS,
     START,
     TIMED_OUT,
