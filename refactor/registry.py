@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -23,6 +23,7 @@ GROUP = "dockerfile_refactor.transforms"
 OWN = "transforms"
 _TRIGGERS = re.compile(r"^ +triggers=\(([^)]*)\),$", re.MULTILINE)
 _DEFAULT = re.compile(r"^ +default=False,$", re.MULTILINE)
+_DOUBTFUL = re.compile(r"\bdefault\s*=\s*(?!True\b)")
 
 
 class Unusable(ValueError):
@@ -41,7 +42,10 @@ class Entry:
     @cached_property
     def transform(self) -> Transform:
         """The transform itself."""
-        found = importlib.import_module(self.module)
+        try:
+            found = importlib.import_module(self.module)
+        except Exception as error:  # whatever a stranger's module does
+            raise Unusable(f"{self.module} cannot be imported: {error!r}") from error
         value = next((v for v in vars(found).values() if isinstance(v, Transform)), None)
         if value is None:
             raise Unusable(f"{self.module} defines no transform")
@@ -67,7 +71,10 @@ def entries() -> tuple[Entry, ...]:
 
 
 def _entries(module: str) -> Iterable[Entry]:
-    spec = importlib.util.find_spec(module)
+    try:
+        spec = importlib.util.find_spec(module)
+    except ImportError:  # of the package around it
+        spec = None
     if spec is None:
         raise Unusable(f"the transforms of {module} cannot be imported")
     if not spec.submodule_search_locations:
@@ -84,7 +91,10 @@ def _unimported(module: str, path: Path) -> Entry:
     text = path.read_text(encoding="utf-8")
     match = _TRIGGERS.search(text)
     words = tuple(ast.literal_eval(f"[{match[1]}]")) if match and match[1] else ("",)
-    return Entry(path.stem.replace("_", "-"), module, words, not _DEFAULT.search(text))
+    entry = Entry(path.stem.replace("_", "-"), module, words, not _DEFAULT.search(text))
+    if entry.default and _DOUBTFUL.search(text):  # in another layout: ask the transform itself
+        return replace(entry, default=entry.transform.default)
+    return entry
 
 
 def select(select: Sequence[str], ignore: Sequence[str]) -> tuple[Entry, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from types import ModuleType
 
-from refactor.compose import Outcome, refactor
+from refactor.compose import Outcome, Unstable, refactor
 from refactor.context import MemoryContext
 from refactor.model import Example, Transform
 from refactor.snapshot import Snapshot
@@ -69,4 +69,7 @@ def run(transform: Transform, text: str, example: Example) -> Outcome:
         named = (file.partition("=") for file in example.files)
         context = MemoryContext({name: data.encode("latin-1") for name, _, data in named})
     snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), context)
-    return refactor(snapshot, [transform], example.level)
+    try:
+        return refactor(snapshot, [transform], example.level)
+    except Unstable as error:
+        raise AssertionError(f"{transform.id}: {text!r}: {error}") from None

@@ -1131,6 +1131,11 @@ def _worker() -> _Worker:
     return _worker_of(os.getpid())
 
 
+def blind_shells() -> set[str]:
+    """Returns the shells that prefer their own programs: of those only the status is compared."""
+    return {name for name in available_shells() if _worker().has_applets_first(name)}
+
+
 def executions() -> int:
     """Returns how often this process has executed a list of scripts."""
     return _worker().executions

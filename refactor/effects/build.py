@@ -110,8 +110,9 @@ class _State:
             "workdir": self.workdir, "shell": self.shell.command, "onbuild": self.onbuild,
         }  # fmt: skip
         base: int | Value = found.parent if found.parent is not None else found.base
+        flags = " ".join(f"--{f.name}={f.value}" for f in found.start.flags)
         return Stage(
-            found.name, base, found.start.flag("platform"), tuple(self.events), tuple(self.runs),
+            found.name, base, flags or None, tuple(self.events), tuple(self.runs),
             tuple(sorted(config.items())), self.layers,
         )  # fmt: skip
 
@@ -119,7 +120,12 @@ class _State:
         """Return what an instruction runs under now."""
         if self._setting is None:
             self._setting = Setting(
-                self.env.digest, self.args.digest, self.user, self.workdir, self.shell.command
+                self.env.digest,
+                self.args.digest,
+                self.user,
+                self.workdir,
+                self.shell.command,
+                self.volumes,
             )
         return replace(self._setting, flags=flags) if flags else self._setting
 
@@ -157,7 +163,8 @@ class _State:
         if inner.events:
             return tuple(inner.events)
         values: object = _sorted(inner.env) or sorted(inner.labels.items(), key=repr)
-        return (Verbatim(f"{ins.keyword} {values or ins.args}", self.setting()),)
+        flags = [(f.name, f.value) for f in ins.flags]
+        return (Verbatim(f"{ins.keyword} {flags or ''} {values or ins.args}", self.setting()),)
 
     def _run(self, ins: Instruction) -> None:
         flags = tuple(sorted((f.name, f.value) for f in ins.flags))
@@ -193,7 +200,7 @@ class _State:
                 ins.keyword, tuple(values[:-1]), values[-1] if values else Value(""), origin,
                 tuple(sorted(flags)),
                 tuple(text[h.body.start : h.body.end] for h in ins.heredocs), self.workdir,
-                self.user,
+                self.user, self.volumes,
             )
         )  # fmt: skip
 

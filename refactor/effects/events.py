@@ -16,6 +16,7 @@ class Setting:
     """What an instruction runs under: all that a later layer inherits, and the RUN's own flags.
 
     `env` and `args` are digests of the variables: thousands of them must cost no more than one.
+    `volumes` are those declared so far: some engines drop what is written below them later.
     """
 
     env: int
@@ -23,6 +24,7 @@ class Setting:
     user: Value
     workdir: tuple[Value, ...]
     shell: tuple[str, ...]
+    volumes: frozenset[str]
     flags: tuple[tuple[str, str | None], ...] = ()
 
 
@@ -88,6 +90,7 @@ class Copy:
     inline: tuple[str, ...]
     workdir: tuple[Value, ...]
     user: Value
+    volumes: frozenset[str]
 
     @property
     def text(self) -> str:

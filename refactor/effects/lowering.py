@@ -19,7 +19,19 @@ _STATE = frozenset(
     "cd pushd popd export unset readonly declare typeset local set shopt umask ulimit alias "
     "unalias source . eval read hash enable bind mapfile readarray getopts let".split()
 )
-_QUIET_OPTIONS = re.compile(r"-[exv]*(?:o)?\Z")
+# POSIX: an assignment in front of one of these stays.
+_SPECIAL = frozenset({":", "times", "shift", "set"})
+_ASSIGNING = re.compile(r"\$\{\w+:?=[^}]*")
+OUTLIVING = re.compile(
+    r"(?:.*/)?(?:service|systemctl|supervisord|dockerd|Xvfb|pg_ctl|pg_ctlcluster|mysqld_safe|mysqld|"
+    r"mongod|redis-server|nginx|apachectl|apache2ctl|gpg2?|gpg-agent|dirmngr|usermod|groupmod|"
+    r"start-stop-daemon)\Z|"
+    r"/etc/init\.d/"
+)
+# In some shells $( ) inherits -e.
+INNER_LIST = re.compile(r"(?:\$\(|`).*;")
+REMOUNTED = re.compile(r"/etc/(?:hosts|resolv\.conf|hostname)\b")
+REHASHED = re.compile(r"(?:pip3?|npm|yarn|conda|gem|bundler)(?:[@=<>~!].*)?\Z")
 
 
 def lower(text: str, dialect: shell.Dialect, setting: Setting) -> tuple[Event, ...]:
@@ -89,13 +101,13 @@ class _Lowering:
                 return self.subshell(node, must, checked)
             if node.kind == "(":
                 return [Block("scope", self.mirror_all(_body(node)), must)]
-        return [self.block(node, must)]
+        return [self.block(node, must, checked)]
 
     def subshell(self, node: shell.Compound, must: bool, checked: bool) -> list[Event]:
         """Lower `( ... )`: what it does to the shell ends with it."""
         state, errexit = self.state, self.errexit
         events = self.statements(_body(node), must, checked)
-        self.state, self.errexit = state, errexit
+        self.state, self.errexit = (*state, *_outliving(node)), errexit
         return events
 
     def and_or(self, node: shell.AndOr, checked: bool) -> list[Event]:
@@ -107,7 +119,7 @@ class _Lowering:
         parts = node.parts
         if cut:
             left = shell.AndOr(node.start, parts[cut].end, parts[: cut + 1], node.operators[:cut])
-            events.append(self.block(left, True))
+            events.append(self.block(left, True, checked or bool(parts[cut + 1 :])))
             parts = parts[cut + 1 :]
         for index, part in enumerate(parts):
             events += self.statement(part, True, checked or index < len(parts) - 1)
@@ -115,7 +127,8 @@ class _Lowering:
 
     def command(self, node: shell.Command, must: bool) -> list[Event]:
         """Lower a simple command and note what it leaves in the shell."""
-        if node.name == "set" and not node.redirects and self.quiet_set(node):
+        plain = not node.redirects and not node.assignments
+        if node.name == "set" and plain and self.quiet_set(node):
             return []
         event = self.exec(node, must)
         self.remember(node)
@@ -123,9 +136,12 @@ class _Lowering:
 
     def exec(self, node: shell.Command, must: bool) -> Exec:
         """Return the event of a simple command under the present state."""
+        words = (*node.assignments, *node.words)
+        inherits = self.errexit and any(INNER_LIST.search(w.text) for w in words)
+        state = (*self.state, "set -e") if inherits else self.state
         return Exec(
             node.argv, tuple(w.text for w in node.assignments),
-            tuple(r.text for r in node.redirects), self.setting, self.state, must,
+            tuple(r.text for r in node.redirects), self.setting, state, must,
             tuple(w.literal is not None for w in node.words if not _is_bare(w)),
         )  # fmt: skip
 
@@ -151,13 +167,16 @@ class _Lowering:
         """Add to the state what a command changes in the shell itself."""
         if node.name is None and node.words:
             return
-        if node.name is None or node.name in _STATE:
-            text = " ".join((*(w.text for w in node.assignments), *node.argv))
+        self.state += _outliving(node)
+        text = " ".join((*(w.text for w in node.assignments), *node.argv))
+        self.state += tuple(_ASSIGNING.findall(text))
+        special = node.assignments and node.name in _SPECIAL
+        if node.name is None or node.name in _STATE or special:
             if node.name == "set" and any(w.text.startswith(("+", "-o")) for w in node.words[1:]):
                 raise _Unclear
             self.state = (*self.state, text)
 
-    def block(self, node: shell.Node, must: bool) -> Block:
+    def block(self, node: shell.Node, must: bool, checked: bool) -> Block:
         """Keep a statement's structure; what it may change in the shell is added to the state."""
         if isinstance(node, shell.AndOr):
             kind = "errexit list" if self.errexit and not must else "list"
@@ -165,13 +184,16 @@ class _Lowering:
             kind = "!" if node.negated else "|"
         else:
             kind = node.kind if isinstance(node, shell.Compound) else "command"
-        if self.errexit and kind not in ("|", "list"):
+        lists = any(len(inner.parts) > 1 for inner in _sequences(node))
+        if self.errexit and (kind not in ("|", "list") or (lists and not checked)):
             kind = f"errexit {kind}"
         block = Block(kind, self.mirror(node), must)
         changed = [c for c in shell.commands(node) if c.name in _STATE or not c.words]
+        self.state += _outliving(node)
         if any(c.name == "set" for c in changed):
             raise _Unclear
-        if kind == "function" or (changed and kind not in ("(", "|")):
+        named = kind.endswith(("function", "for"))  # a loop leaves its variable
+        if named or (changed and not kind.endswith(("(", "|"))):
             texts = [" ".join((*(w.text for w in c.assignments), *c.argv)) for c in changed]
             self.state = (*self.state, f"{kind}: {'; '.join(texts)}")
         return block
@@ -217,6 +239,20 @@ def _is_bare(word: shell.Word) -> bool:
     return word.literal == word.text or (
         word.literal is not None and shell.literal(word.literal) == word.literal
     )
+
+
+def _outliving(node: shell.Node) -> tuple[str, ...]:
+    """Return what stays of a statement besides files, until its RUN ends: processes, mounts."""
+    found: list[str] = []
+    for command in shell.commands(node):
+        words = (*command.argv, *(r.text for r in command.redirects))
+        if command.name and OUTLIVING.match(command.name):
+            found.append(f"process of {command.name}")
+        if any(map(REMOUNTED.search, words)):
+            found.append("file that each RUN finds anew")
+        if "install" in words and any(map(REHASHED.match, words[2:])):
+            found.append("program that the shell may know at its old place")
+    return tuple(found)
 
 
 def _trips_errexit(node: shell.Node) -> bool:

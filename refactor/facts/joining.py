@@ -8,6 +8,7 @@ from collections.abc import Sequence as Sequence_
 from enum import StrEnum
 from typing import NamedTuple
 
+from refactor.effects.lowering import INNER_LIST, OUTLIVING, REMOUNTED
 from refactor.facts.pragmas import PRAGMA, skips
 from refactor.model import Claim, Effect
 from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Script, Sequence
@@ -46,11 +47,6 @@ _STATE = frozenset(
     "source . eval hash trap enable".split()
 )
 _LEAVES = frozenset({"exit", "return", "exec", "wait", "jobs", "newgrp", "trap", "kill", "nohup"})
-_SERVICES = re.compile(
-    r"(?:service|systemctl|supervisord|dockerd|Xvfb|pg_ctl|pg_ctlcluster|mysqld_safe|mysqld|mongod|"
-    r"redis-server|nginx|apachectl|apache2ctl|gpg|gpg2|gpg-agent|dirmngr|usermod|groupmod|start-stop-daemon)\Z"
-)
-_REMOUNTED = re.compile(r"/etc/(?:hosts|resolv\.conf|hostname)\b")
 _PROCESS = re.compile(r"\$\$|\$!")
 
 
@@ -149,9 +145,9 @@ def _hazard(script: Script, is_left: bool) -> Hindrance | None:
         name = (command.name or "").rpartition("/")[2]
         if name in _LEAVES:
             return Hindrance("M104", f"`{name}` ends the shell's script", "keep it apart")
-        if _SERVICES.match(name) or "/etc/init.d/" in (command.name or ""):
+        if OUTLIVING.match(command.name or ""):
             return Hindrance("M103", f"`{name}` may leave a process", "keep it in a RUN of its own")
-    if _REMOUNTED.search(script.text):
+    if REMOUNTED.search(script.text):
         return Hindrance("M104", "a file that Docker mounts anew for each RUN", "keep it apart")
     if _PROCESS.search(script.text):
         return Hindrance("M104", "the shell's own process number", "keep it apart")
@@ -185,10 +181,7 @@ def _state(script: Script) -> Hindrance | None:
 def _updates_itself(command: Command) -> bool:
     """Whether a program is replaced that the shell may have looked up already."""
     argv = command.argv
-    return "install" in argv and any(
-        re.match(r"(?:pip3?|npm|yarn|conda|gem|bundler)(?:[@=<>~!].*)?\Z", word)
-        for word in argv[2:]
-    )
+    return "install" in argv and any(map(REHASHED.match, argv[2:]))
 
 
 def _nodes(node: Node) -> Iterator[Node]:
@@ -235,7 +228,8 @@ def _after_errexit(first: Script, last: Script, right: Script, two: Body) -> Joi
         return refused
     sets = sum(c.name == "set" for c in right.commands())
     if two is Body.CHAIN and not sets:
-        return Join(";") if _only_quiet(setting) else refused
+        plain = _only_quiet(setting) and not _has_lists(right)
+        return Join(";") if plain else refused
     if two is Body.ERREXIT and sets == 1 and right.body.separators[0] == ";":
         other = right.body.parts[0]
         if (
@@ -252,6 +246,12 @@ def _only_quiet(node: Node) -> bool:
     return isinstance(node, Command) and all(
         re.match(r"-[exv]+\Z", word.text) for word in node.words[1:]
     )
+
+
+def _has_lists(script: Script) -> bool:
+    """Whether commands inside a script would fall under a `set -e` that comes before it."""
+    nested = any(isinstance(node, Compound) for node in _nodes(script.body))
+    return nested or bool(INNER_LIST.search(script.text))
 
 
 def _negated(node: Node) -> bool:

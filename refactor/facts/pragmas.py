@@ -12,7 +12,7 @@ from refactor.syntax import Instruction, Trivia, TriviaKind
 _OURS = re.compile(r"#\s*refactor:\s*skip=([\w,-]+)")
 _HADOLINT = re.compile(r"#\s*hadolint\s+ignore=([\w, ]+)")
 _GLOBAL = re.compile(r"#\s*hadolint\s+global\s+ignore=([\w, ]+)")
-_CHECK = re.compile(r"skip=([\w,]+)")
+_CHECK = re.compile(r"skip=([\w, ]+)")
 PRAGMA = re.compile(
     r"#\s*(?:refactor:|hadolint\s|check=|tally\s|trivy:|checkov:|renovate:|nosemgrep)"
 )
@@ -48,7 +48,7 @@ def _skips(snapshot: Snapshot) -> tuple[frozenset[str], dict[int, frozenset[str]
 
 
 def _names(text: str) -> set[str]:
-    return {name.strip() for name in text.split(",") if name.strip()}
+    return {name for name in re.split(r"[\s,]+", text) if name}  # a reason may follow
 
 
 def _lines(snapshot: Snapshot, item: Trivia) -> Iterator[str]:
