@@ -18,6 +18,7 @@ from refactor.verify import verify
 
 MAX_ROUNDS = 10
 MAX_PASSES = 50
+MAX_DROPS = 8
 MAX_GROWTH = 65536
 
 Decide = Callable[[Transform, Change, Snapshot], bool]
@@ -193,6 +194,8 @@ def _apply(run: _Run, transform: Transform, changes: list[Change]) -> bool:
     if after is not None:
         _keep(run, transform, changes, after)
         return True
+    if len(run.drops) >= MAX_DROPS:
+        return False  # each takes a parse of the whole text, and one is a bug to report already
     if len(changes) == 1:
         run.drops.append(Drop(transform, changes[0], reason))
         return False

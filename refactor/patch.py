@@ -48,18 +48,24 @@ def _marked(sign: str, lines: Sequence[str]) -> Iterator[str]:
         yield sign + line if line.endswith("\n") else f"{sign}{line}\n{NO_NEWLINE}"
 
 
-def _groups(old: list[str], new: list[str]) -> Iterator[list[_Opcode]]:
-    """Yield difflib's hunks; equal ends are cut off first, which keeps long files fast."""
+def _groups(old: list[str], new: list[str]) -> list[list[_Opcode]]:
+    """Return difflib's hunks; equal ends are cut off first, which keeps long files fast."""
     head = 0
     while head < min(len(old), len(new)) and old[head] == new[head]:
         head += 1
     tail = 0
     while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
         tail += 1
-    low, high = max(0, head - CONTEXT), max(0, tail - CONTEXT)
-    matcher = SequenceMatcher(None, old[low : len(old) - high], new[low : len(new) - high])
-    for group in matcher.get_grouped_opcodes(CONTEXT):
-        yield [(tag, a + low, b + low, c + low, d + low) for tag, a, b, c, d in group]
+    a, b = len(old) - tail, len(new) - tail
+    groups = [
+        [(tag, i1 + head, i2 + head, j1 + head, j2 + head) for tag, i1, i2, j1, j2 in group]
+        for group in SequenceMatcher(None, old[head:a], new[head:b]).get_grouped_opcodes(CONTEXT)
+    ]
+    # Lines of the equal ends match no others: they are context, as they stand.
+    low, high = max(0, head - CONTEXT), min(CONTEXT, tail)
+    groups[0].insert(0, ("equal", low, head, low, head))
+    groups[-1].append(("equal", a, a + high, b, b + high))
+    return groups
 
 
 def _range(start: int, stop: int) -> str:

@@ -796,7 +796,8 @@ class _Reader:
         self.at = match.end()
         if prefix and (name in "#?$!-" or (prefix == "!" and not self.bash)):
             raise Opaque("an unusual expansion")
-        if self.bash and (subscript := _SUBSCRIPT.match(self.text, self.at)):
+        subscript = _SUBSCRIPT.match(self.text, self.at) if self.bash else None
+        if subscript and name.isidentifier():
             self.at = subscript.end()
         if not self.text.startswith("}", self.at):
             if prefix:

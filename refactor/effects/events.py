@@ -115,7 +115,7 @@ def flat(events: tuple[Event | str, ...]) -> Iterator[Event]:
 class Stage:
     """What one stage ends up with. `layers` counts instructions that make one.
 
-    `base` is the index of an earlier stage or an image reference.
+    `base` is the index of an earlier stage or an image reference; `platform` are FROM's flags.
     """
 
     name: str

@@ -8,7 +8,7 @@ from collections.abc import Sequence as Sequence_
 from enum import StrEnum
 from typing import NamedTuple
 
-from refactor.effects.lowering import INNER_LIST, OUTLIVING, REMOUNTED
+from refactor.effects.lowering import INNER_LIST, OUTLIVING, REHASHED, REMOUNTED
 from refactor.facts.pragmas import PRAGMA, skips
 from refactor.model import Claim, Effect
 from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Script, Sequence
@@ -71,16 +71,23 @@ def _sets_errexit(command: Command) -> bool:
 
 
 class Joined(NamedTuple):
-    """What a row of joined scripts has in common: the first, the last, the operator, the length."""
+    """What a row of joined scripts is so far; `length` is in characters, `size` in commands."""
 
     first: Run
     last: Run
     operator: str = ""
     length: int = 0
+    size: int = 0
+
+    @staticmethod
+    def of(first: Run) -> Joined:
+        """Return a row of one."""
+        return Joined(first, first, "", _length(first), _size(first))
 
     def plus(self, right: Run, how: Join) -> Joined:
         """Return the row with one more."""
-        return Joined(self.first, right, how.operator, self.length + _length(right))
+        length, size = self.length + _length(right), self.size + _size(right)
+        return Joined(self.first, right, how.operator, length, size)
 
 
 def join(row: Joined, right: Run) -> Join | Hindrance:
@@ -94,7 +101,7 @@ def join(row: Joined, right: Run) -> Join | Hindrance:
     assert row.first.script
     assert left.script
     assert right.script
-    if row.length + _length(right) > MAX_SCRIPT:
+    if row.length + _length(right) > MAX_SCRIPT or row.size + _size(right) > MAX_COMMANDS:
         return Hindrance("M110", "the joined script is too long", "none needed")
     for script, is_left in ((left.script, True), (right.script, False)):
         if found := _hazard(script, is_left):
@@ -104,6 +111,10 @@ def join(row: Joined, right: Run) -> Join | Hindrance:
 
 def _length(run: Run) -> int:
     return run.instruction.args_end - run.instruction.args_start
+
+
+def _size(run: Run) -> int:
+    return sum(1 for _ in run.script.commands()) if run.script else 0
 
 
 _EXPENSIVE = re.compile(
@@ -121,6 +132,7 @@ def costs(run: Run) -> frozenset[str]:
 
 
 MAX_SCRIPT = 16_000
+MAX_COMMANDS = 100
 
 
 def _flags(run: Run) -> list[tuple[str, str | None]]:
@@ -316,7 +328,7 @@ def groups(
 
     `keep_caches`: two expensive steps stay apart, and so does what would be hard to read as one.
     """
-    state, runs, joins = Joined(row[0], row[0], length=_length(row[0])), [row[0]], list[Join]()
+    state, runs, joins = Joined.of(row[0]), [row[0]], list[Join]()
     cost = costs(row[0])
     for right in row[1:]:
         how = join(state, right)
@@ -336,7 +348,7 @@ def groups(
         yield right, how
         if joins:
             yield Group(tuple(runs), tuple(joins))
-        state, runs, joins, cost = Joined(right, right, length=_length(right)), [right], [], more
+        state, runs, joins, cost = Joined.of(right), [right], [], more
     if joins:
         yield Group(tuple(runs), tuple(joins))
 
