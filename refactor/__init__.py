@@ -7,6 +7,7 @@ from refactor.facts import joining as joining
 from refactor.facts import metadata as metadata
 from refactor.facts import packages as packages
 from refactor.facts import pragmas as pragmas
+from refactor.facts import rows as rows
 from refactor.facts import sources as sources
 from refactor.facts import stages as stages
 from refactor.model import Change as Change

@@ -7,8 +7,9 @@ from collections import Counter
 from typing import NamedTuple
 
 from refactor.facts import packages
-from refactor.facts.joining import End, Group
+from refactor.facts.joining import End
 from refactor.facts.pragmas import PRAGMA
+from refactor.facts.rows import Group
 from refactor.model import Claim, Effect
 from refactor.shell import Command, Word
 from refactor.snapshot import Run, Snapshot

@@ -27,7 +27,7 @@ LAYERS = (
     {"hazards"},
     {"verify"},
     {"snapshot"},
-    {"facts.apt", "facts.joining", "facts.pragmas", "facts.sources"},
+    {"facts.apt", "facts.joining", "facts.pragmas", "facts.rows", "facts.sources"},
     {"edits"},
     {"compose", "config", "registry"},
     {"engine", "testing"},

@@ -246,15 +246,24 @@ def test_20000_runs_at_level_risky(tmp_path: Path) -> None:
     assert b"RUN" in ended.out
 
 
-def test_a_long_row_of_runs_is_joined_in_parts(tmp_path: Path) -> None:
+TOO_LONG = (
+    "joining counts the scripts without what joins them: the result is longer than "
+    "shell.MAX_CHARS, is not read, and the change is dropped"
+)
+
+
+@pytest.mark.parametrize(
+    ("count", "width"),
+    [(1500, 4), pytest.param(200, 170, marks=pytest.mark.xfail(strict=True, reason=TOO_LONG))],
+)
+def test_a_long_row_of_runs_is_joined_in_parts(count: int, width: int, tmp_path: Path) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
-    text = "FROM busybox\n" + "".join(f"RUN echo {i} && true\n" for i in range(1500))
-    (folder / "Dockerfile").write_text(text + 'CMD ["a"]\n')
-    ended = dfr(folder, "fix", *RISKY, "Dockerfile")
-    clean(ended)
+    rows = "".join(f"RUN echo {i:0{width}} && true\n" for i in range(count))
+    (folder / "Dockerfile").write_text(f'FROM busybox\n{rows}CMD ["a"]\n')
+    clean(dfr(folder, "fix", *RISKY, "Dockerfile"))
     runs = (folder / "Dockerfile").read_text().count("\nRUN ")
-    assert 1 < runs < 20
+    assert 1 < runs < count / 10
     assert dfr(folder, "fix", "--check", *RISKY, "Dockerfile").code == 0
 
 

@@ -370,9 +370,6 @@ def differences(scripts: Sequence[tuple[str, Dialect]]) -> Iterator[str]:
                         yield f"{dialect}: {script.text}\n{text}"
 
 
-# --- table
-
-
 # What POSIX shells and bash make of a script: + understood, - opaque. Blanks at the ends are
 # written ␣, tabs ⇥.
 TABLE = r"""
@@ -907,6 +904,15 @@ TABLE = r"""
 ++ case a in "b c"|'d e'|f\ g) h;; esac
 ++ until ! a; do b; done
 ++ while true; do :; done
+-- a ${$[1]}
+-- >f a=(b)
+-- >f a=b
+-+ a+= b
+++ export a=b >f
++- local 2>f a
+-- [[ -q a ]]
+-- [[ a -zz b ]]
+-+ [[ a -eq 1 && -n $b ]]
 """
 CASES = [
     (line[:2], re.sub("␣", " ", line[3:]).replace("⇥", "\t")) for line in TABLE.strip().split("\n")

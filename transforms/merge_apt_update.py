@@ -18,8 +18,8 @@ from refactor import (
     Snapshot,
     apt,
     edits,
-    joining,
     packages,
+    rows,
     transform,
 )
 
@@ -57,13 +57,13 @@ from refactor import (
 )  # fmt: skip
 def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     """Look at each pair of neighbours."""
-    for row in joining.neighbours(snapshot):
+    for row in rows.neighbours(snapshot):
         taken: Run | None = None
         for left, right in pairwise(row):
             if left is taken or not _only_updates(left) or not _installs_first(right):
                 continue
-            for found in joining.groups(snapshot, (left, right)):
-                if isinstance(found, joining.Group):
+            for found in rows.groups(snapshot, (left, right)):
+                if isinstance(found, rows.Group):
                     taken = right
                     yield _change(snapshot, found)
                 else:
@@ -72,11 +72,11 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                     yield Refusal(why.code, f"not joined: {why.reason}", why.unlock, at)
 
 
-def _change(snapshot: Snapshot, group: joining.Group) -> Change:
+def _change(snapshot: Snapshot, group: rows.Group) -> Change:
     return Change(
         "an update in a layer of its own is cached and goes out of date",
         edits.join_runs(snapshot, group),
-        joining.claims(snapshot, group),
+        rows.claims(snapshot, group),
     )
 
 

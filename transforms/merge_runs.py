@@ -20,7 +20,7 @@ from refactor import (
     Snapshot,
     apt,
     edits,
-    joining,
+    rows,
     transform,
 )
 
@@ -76,14 +76,14 @@ def propose(snapshot: Snapshot, options: Options | None) -> Iterator[Change | Re
     """Look at each row of neighbours."""
     wanted = apt.output_stages(snapshot)
     everywhere = options is not None and options.stages == "all"
-    for row in joining.neighbours(snapshot):
+    for row in rows.neighbours(snapshot):
         stage = snapshot.graph.stages[row[0].stage]
         if stage.index not in wanted and not everywhere:
             at = row[1].instruction.span.start
             yield Refusal("M106", "separate layers keep a builder's cache", 'stages = "all"', at)
             continue
-        for found in joining.groups(snapshot, row, keep_caches=True):
-            if not isinstance(found, joining.Group):
+        for found in rows.groups(snapshot, row, keep_caches=True):
+            if not isinstance(found, rows.Group):
                 run, why = found
                 at = run.instruction.span.start
                 yield Refusal(why.code, f"not joined: {why.reason}", why.unlock, at)
@@ -91,7 +91,7 @@ def propose(snapshot: Snapshot, options: Options | None) -> Iterator[Change | Re
             yield Change(
                 f"{_NUMBERS.get(len(found.runs), str(len(found.runs)))} neighbouring RUN lines make one layer",
                 edits.join_runs(snapshot, found),
-                joining.claims(snapshot, found),
+                rows.claims(snapshot, found),
                 Safety.SUGGESTED,
             )
 
