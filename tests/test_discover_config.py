@@ -458,11 +458,27 @@ def test_options_of_a_transform(case: str, tmp_path: Path) -> None:
 WRONG_OPTIONS: dict[str, tuple[str, str, str, str]] = {
     "unknown name": ("clean-apt-lists", "nope = 1", LISTS, "nope"),
     "unknown value": ("merge-runs", 'stages = "some"', BUILDER, "`output` or `all`"),
+    "known names are named": ("clean-apt-lists", "nope = 1", LISTS, "all_stages"),
+    "another type": ("clean-apt-lists", 'all_stages = "no"', LISTS, "all_stages"),
     "none taken": ("replace-maintainer", "x = 1", OLD, "replace-maintainer takes no options"),
 }
 
 
-@pytest.mark.parametrize("case", WRONG_OPTIONS)
+NOT_YET = {
+    "known names are named": "the message is that of dataclasses, and names no known option",
+    "another type": "types are not checked: the text `no` counts as true",
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.xfail(strict=True, reason=NOT_YET[case]))
+        if case in NOT_YET
+        else case
+        for case in WRONG_OPTIONS
+    ],
+)
 def test_wrong_options_are_errors(case: str, tmp_path: Path) -> None:
     id, options, text, said = WRONG_OPTIONS[case]
     result = with_options(tmp_path, id, options, text)

@@ -259,7 +259,7 @@ TOO_LONG = (
 def test_a_long_row_of_runs_is_joined_in_parts(count: int, width: int, tmp_path: Path) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
-    rows = "".join(f"RUN echo {i:0{width}} && true\n" for i in range(count))
+    rows = "".join(f"RUN echo {i:0{width}}\n" for i in range(count))
     (folder / "Dockerfile").write_text(f'FROM busybox\n{rows}CMD ["a"]\n')
     clean(dfr(folder, "fix", *RISKY, "Dockerfile"))
     runs = (folder / "Dockerfile").read_text().count("\nRUN ")

@@ -225,6 +225,13 @@ PACKAGE_LISTS = [
 ]
 
 PIP = [
+    Trap(
+        "O-errexit-in-the-middle",
+        "a script that the model does not look into is left alone, not tried and dropped",
+        "FROM debian:12\nRUN a && set -e; apt-get install zip; pip install x\n",
+        wrong="assume-yes-in-apt and others propose what the verifier drops: the model reads "
+        "a script with a `set` that does not come first as one unknown command",
+    ),
     same(
         "P4-pip-cache-mount",
         "the cache is no part of the layer, and the mount's words are no place for a flag",
