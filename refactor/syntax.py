@@ -29,7 +29,7 @@ _SPACES = re.compile(f"[{SPACE}]+")
 _KEYWORD_END = re.compile(r"[\t\v\f\r ]+")
 _FLAG_BLANKS = "\t\n\v\f\r "  # flags are read byte by byte
 _JSON = json.JSONDecoder(parse_constant=int)  # int("NaN") raises: Go knows no such constants
-_SPACED_HEREDOC = re.compile(r"(?<![<\w])<<-?[ \t]+[\w'\"]")
+_SPACED_HEREDOC = re.compile(r"(?<![<A-Za-z_])<<-?[ \t\r\v\f]+\S")
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)[\t\f\r ]*=[\t\f\r ]*(.+?)[\t\f\r ]*$")
 
 

@@ -292,6 +292,13 @@ def test_json(text: str, wanted: tuple[str, ...] | None) -> None:
     assert ours(text) == theirs(text)
 
 
+@pytest.mark.xfail(strict=True, reason="BuildKit reads it as shell form since 2024, others do not")
+@pytest.mark.parametrize("text", ['RUN ["a"] && b\n', 'CMD ["a"] # b\n'])
+def test_text_behind_a_json_form_is_refused(text: str) -> None:
+    with pytest.raises(ParseError):
+        parse(text)
+
+
 def test_json_behind_onbuild() -> None:
     (ins,) = parse('ONBUILD RUN ["a"]\n').instructions
     assert ins.json is None
@@ -374,7 +381,18 @@ def test_refused(text: str, reason: str, line: int) -> None:
         assert isinstance(theirs(text), str)
 
 
-@pytest.mark.parametrize("text", ["RUN cat << EOF\na\nEOF\n", "RUN a <<- 'E'\nE\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RUN cat << EOF\na\nEOF\n",
+        "RUN a <<- 'E'\nE\n",
+        "RUN a << $b\n",
+        "RUN a 3<< b\n",
+        "RUN a << <<E\nE\n",
+        "RUN echo $((1 << $n))\n",
+        "ONBUILD RUN a <<\tb\n",
+    ],
+)
 def test_a_blank_behind_the_arrows_is_refused(text: str) -> None:
     """BuildKit sees no heredoc here, other engines and newer versions do."""
     with pytest.raises(ParseError, match="engines read it differently"):
