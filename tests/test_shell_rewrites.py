@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import re
 import time
+import traceback
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -195,6 +196,14 @@ def rewrites(path: Path) -> list[Pair]:
     return [pair for step in steps for pair in _rewrite(step, path.as_posix())]
 
 
+def rewrites_or_reason(path: Path) -> list[Pair] | str:
+    """Return the rewrites of a file, or what went wrong; not every exception can be sent."""
+    try:
+        return rewrites(path)
+    except Exception:
+        return f"{path}: {traceback.format_exc()}"
+
+
 def _rewrite(step: Step, place: str) -> Iterator[Pair]:
     edits = step.change.edits
     runs = [run for run in step.before.runs if any(_touches(e, run.instruction) for e in edits)]
@@ -372,7 +381,10 @@ def pairs(blind: set[str]) -> list[Pair]:
     """Return the distinct rewrites of the corpus."""
     paths = corpus.files(corpus.folder())
     with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
-        found = [pair for some in pool.map(rewrites, paths, chunksize=100) for pair in some]
+        answers = pool.map(rewrites_or_reason, paths, chunksize=100)
+    reasons = [answer for answer in answers if isinstance(answer, str)]
+    assert not reasons, "\n".join([f"{len(reasons)} files fail", *reasons[:5]])
+    found = [pair for answer in answers if not isinstance(answer, str) for pair in answer]
     print(f"{len(found)} rewrites, {len(set(found))} of them distinct")
     return list(dict.fromkeys(found))
 
