@@ -92,7 +92,7 @@ def many(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Result]:
         try:
             yield from pool.map(_task, ((file, wishes) for file in files), chunksize=size)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # it waits: else Python stumbles at its exit
             raise
 
 

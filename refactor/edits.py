@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from refactor.facts import packages
+from refactor.facts import joining, lines, packages
 from refactor.facts.joining import End
 from refactor.facts.pragmas import PRAGMA
 from refactor.facts.rows import Group
 from refactor.model import Claim, Effect
-from refactor.shell import Command, Word
+from refactor.shell import AndOr, Command, Node, Script, Word
 from refactor.snapshot import Run, Snapshot
 from refactor.source import Edit, Span
 from refactor.syntax import SPACE, Instruction
@@ -69,21 +69,75 @@ def replace_word(run: Run, word: Word, text: str) -> Edit:
     return replace_logical(run.instruction, run.at(word.start), run.at(word.end), text)
 
 
-def append_command(snapshot: Snapshot, run: Run, how: End, command: str) -> tuple[Edit, ...]:
-    """Write a command at the end of a RUN, in the layout that the RUN has."""
+def append_command(snapshot: Snapshot, run: Run, how: End, *commands: str) -> tuple[Edit, ...]:
+    """Write commands at the end of a RUN, in the layout that the RUN has."""
     ins = run.instruction
     place = Span(_code_end(run), ins.code_end)  # a separator at the very end is replaced
     layout = Layout.of(snapshot, ins)
-    closing = "; }" if how.braces else ""
     if layout.multiline:
-        text = f"{closing}{layout.between(how.operator, [])}{command}"
+        between = layout.between(how.operator, [])
     else:
-        operator = how.operator if how.operator == ";" else f" {how.operator}"
-        text = f"{closing}{operator} {command}"
+        between = f"{how.operator} " if how.operator == ";" else f" {how.operator} "
+    text = ("; }" if how.braces else "") + "".join(between + command for command in commands)
     if not how.braces:
         return (Edit(place, text),)
     home = ins.logical.home(ins.args_start)
     return (Edit(Span(home, home), "{ "), Edit(place, text))
+
+
+def add_flag(snapshot: Snapshot, run: Run, flag: str) -> Edit:
+    """Write a flag in front of a RUN's script: on a line of its own if the RUN has several."""
+    ins = run.instruction
+    layout = Layout.of(snapshot, ins)
+    cut = f"{layout.escape}{layout.newline}{layout.indent}" if layout.multiline else ""
+    return insert_logical(ins, ins.args_start, f"{flag} {cut}", before=True)
+
+
+def delete_command(run: Run, command: Command) -> tuple[Edit, ...]:
+    """Delete a command of a chain, and the operator beside it; nothing if that is not plain."""
+    return delete_commands(run, [command])
+
+
+def delete_commands(run: Run, commands: list[Command]) -> tuple[Edit, ...]:
+    """Delete commands of a chain, with the operators beside them; nothing if that is not plain."""
+    assert run.script is not None
+    parts, operators = _chain(run.script)
+    kept = [part for part in parts if part not in commands]
+    plain = (
+        "||" not in operators and "&" not in operators and len(parts) - len(kept) == len(commands)
+    )
+    if not commands or not kept or not plain:
+        return ()
+    spans: list[Span] = []
+    for command in commands:
+        index = parts.index(command)
+        late = command.start > kept[-1].start
+        start = parts[index - 1].end if late else command.start
+        end = command.end if late else parts[index + 1].start
+        spans.append(run.instruction.logical.span(run.at(start), run.at(end)))
+    if any(s.start <= c.start < s.end for s in spans for c in run.instruction.comments):
+        return ()
+    return tuple(Edit(span, "") for span in spans)
+
+
+def _chain(script: Script) -> tuple[tuple[Node, ...], tuple[str, ...]]:
+    """Return the commands that a script runs one after the other, and what is between them.
+
+    None if the failure of one does not end the script: without it, another would decide.
+    """
+    if len(script.body.parts) == 1 and isinstance(script.body.parts[0], AndOr):
+        return script.body.parts[0].parts, script.body.parts[0].operators
+    simple = all(isinstance(part, Command) for part in script.body.parts)
+    if joining.body(script) is joining.Body.ERREXIT and simple:
+        return script.body.parts, script.body.separators[:-1]
+    return (), ()
+
+
+def delete_instruction(snapshot: Snapshot, ins: Instruction) -> tuple[Edit, ...]:
+    """Delete an instruction's lines; nothing if a comment would be left over."""
+    if ins.comments or lines.heading(snapshot, ins):
+        return ()
+    return (Edit(lines.whole(snapshot, ins), ""),)
 
 
 class Layout(NamedTuple):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from refactor.effects import Block, Build, Copy, Event, Exec, Verbatim
 from refactor.facts.images import Image
@@ -13,15 +15,18 @@ from refactor.facts.packages import (
     APT,
     LISTS,
     Operation,
+    argv_operation,
+    cleans_index,
     cleans_lists,
+    fetches_index,
+    needs_index,
     needs_lists,
-    operation,
     unwrap,
     updates_lists,
 )
 from refactor.facts.stages import Graph
 from refactor.knowledge import table
-from refactor.shell import Command, Word
+from refactor.shell import Word
 
 _INNER_COMMAND = re.compile(r"(?:\$\(|`|\||;|&&)\s*([^\s|;&)`]+)")
 _SYSTEM_PATH = re.compile(r"(?:/usr)?(?:/local)?/s?bin/([^/]+)\Z")
@@ -49,30 +54,56 @@ class Hazard:
 
 _ASSUMPTIONS = {
     "no package lists": "`{}` works without apt's package lists",
+    "no package index": "`{}` works without apk's index",
     "no such stage": "`{}` is an image",
 }
 
 
 class Lists(StrEnum):
-    """Whether apt's package lists are there."""
+    """Whether a package manager's lists are there."""
 
     ABSENT = "absent"
     PRESENT = "present"
     UNKNOWN = "unknown"
 
 
+class Index(NamedTuple):
+    """The lists that a package manager needs: what fetches, deletes and reads them.
+
+    `resource` is what the table of commands calls them.
+    """
+
+    hazard: str
+    resource: str
+    updates: Callable[[Operation | None], bool]
+    cleans: Callable[[tuple[str, ...]], bool]
+    needs: Callable[[Operation | None], bool]
+
+
+APT_LISTS = Index("no package lists", "apt-lists", updates_lists, cleans_lists, needs_lists)
+APK_INDEX = Index("no package index", "apk-index", fetches_index, cleans_index, needs_index)
+
+
 def hazards(build: Build, graph: Graph) -> frozenset[Hazard]:
     """Return every hazard of a build."""
+    found = _without(APT_LISTS, build, graph)
+    if any("apk" in ins.args for stage in graph.stages for ins in stage.instructions):
+        found |= _without(APK_INDEX, build, graph)
+    return frozenset(found)
+
+
+def _without(index: Index, build: Build, graph: Graph) -> set[Hazard]:
+    """Return what lacks a package manager's lists."""
     found: set[Hazard] = set()
     ends: list[Lists] = []
     for stage in build.stages:
         image = graph.stages[len(ends)].image
         start = ends[stage.base] if isinstance(stage.base, int) else _at_start(image)
-        walk = ListsWalk(start)
+        walk = ListsWalk(start, index)
         walk.events(stage.events)
         found |= walk.found
         ends.append(walk.lists)
-    return frozenset(found)
+    return found
 
 
 def _at_start(image: Image) -> Lists:
@@ -80,10 +111,11 @@ def _at_start(image: Image) -> Lists:
 
 
 class ListsWalk:
-    """Follows apt's package lists through events."""
+    """Follows a package manager's lists through events."""
 
-    def __init__(self, start: Lists) -> None:
+    def __init__(self, start: Lists, index: Index = APT_LISTS) -> None:
         self.lists = start
+        self.index = index
         self.found: set[Hazard] = set()
 
     def events(self, events: tuple[Event | str, ...], until_present: bool = False) -> None:
@@ -106,29 +138,30 @@ class ListsWalk:
             self.lists = Lists.UNKNOWN
 
     def _exec(self, event: Exec) -> None:
-        if covers_lists(event.setting.flags):
+        if self.index is APT_LISTS and covers_lists(event.setting.flags):
             return
         found = argv_operation(event.argv)
-        if updates_lists(found):
+        if self.index.updates(found):
             self.lists = Lists.PRESENT
-        elif cleans_lists(event.argv):
+        elif self.index.cleans(event.argv):
             self.lists = Lists.ABSENT
-        elif needs_lists(found) and not _is_local(found):
+        elif self.index.needs(found) and not _is_local(found):
             if self.lists is not Lists.PRESENT:
                 must = self.lists is Lists.ABSENT and event.must
-                self.found.add(Hazard("no package lists", _subject(found), must))
-        elif may_read_lists(event):
+                self.found.add(Hazard(self.index.hazard, _subject(found), must))
+        elif may_read(event, self.index):
             self._reader(event.text)
 
     def _reader(self, text: str) -> None:
         if self.lists is Lists.ABSENT:
-            self.found.add(Hazard("no package lists", text, False))
+            self.found.add(Hazard(self.index.hazard, text, False))
 
 
 def _subject(found: Operation | None) -> str:
     """Return what is installed: flags may change."""
     assert found is not None
-    return " ".join(("apt-get", found.action, *(a.text for a in found.arguments)))
+    manager = "apt-get" if found.manager in APT else found.manager
+    return " ".join((manager, found.action, *(a.text for a in found.arguments)))
 
 
 def covers_lists(flags: tuple[tuple[str, str | None], ...]) -> bool:
@@ -151,30 +184,23 @@ def _is_local(found: Operation | None) -> bool:
     )
 
 
-@lru_cache(maxsize=8192)
-def argv_operation(argv: tuple[str, ...]) -> Operation | None:
-    """Return what an event's command asks of a package manager."""
-    words = tuple(Word(text, 0, 0, text) for text in argv)
-    return operation(Command(0, 0, (), words, ()))
-
-
-def may_read_lists(event: Event) -> bool:
-    """Whether a command may read apt's package lists: all do that no table row bounds."""
+def may_read(event: Event, index: Index = APT_LISTS) -> bool:
+    """Whether a command may read a package manager's lists: all do that no table row bounds."""
     if isinstance(event, Verbatim):
         return True
     if isinstance(event, Copy):
         return False
     if isinstance(event, Block):
-        return any(may_read_lists(part) for part in event.parts if not isinstance(part, str))
+        return any(may_read(part, index) for part in event.parts if not isinstance(part, str))
     found = argv_operation(event.argv)
     if found is not None:
-        names = [] if found.manager in APT else [found.manager]
+        names = [] if found.manager in APT or found.manager == "apk" else [found.program.text]
     else:
         names = _programs(event.argv)
     for word in (*event.argv[1:], *event.assignments, *event.redirects):
         if "$(" in word or "`" in word:
             names += _INNER_COMMAND.findall(word)
-    return any(_reads_lists(name) for name in names)
+    return any(_reads(name, index.resource) for name in names)
 
 
 def _programs(argv: tuple[str, ...]) -> list[str]:
@@ -187,12 +213,12 @@ def _programs(argv: tuple[str, ...]) -> list[str]:
     return [words[0].text]
 
 
-def _reads_lists(name: str) -> bool:
+def _reads(name: str, resource: str) -> bool:
     match = _SYSTEM_PATH.match(name)
-    reads = _reads().get(match[1] if match else name)
-    return reads is None or "any" in reads or "apt-lists" in reads
+    reads = _rows().get(match[1] if match else name)
+    return reads is None or "any" in reads or resource in reads
 
 
 @lru_cache(maxsize=1)
-def _reads() -> dict[str, frozenset[str]]:
+def _rows() -> dict[str, frozenset[str]]:
     return {row["command"]: frozenset(row["reads"].split()) for row in table("commands")}

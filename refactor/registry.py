@@ -108,6 +108,11 @@ def select(select: Sequence[str], ignore: Sequence[str]) -> tuple[Entry, ...]:
         e for e in found.values()
         if e.id not in ignore and (e.id in select or "all" in select or (not select and e.default))
     ]  # fmt: skip
+    if "all" in select:  # what has to be asked for by name gives way to what it excludes
+        ids = {e.id for e in wanted}
+        wanted = [
+            e for e in wanted if e.default or e.id in select or not e.transform.excludes & ids
+        ]
     return tuple(wanted)
 
 

@@ -47,6 +47,12 @@ class Run:
         """Whether ONBUILD defers it to a child stage."""
         return self.ordinal < 0
 
+    @property
+    def whole(self) -> str:
+        """The arguments and what stands in heredocs."""
+        bodies = (self.text[h.body.start : h.body.end] for h in self.instruction.heredocs)
+        return "\n".join((self.instruction.args, *bodies))
+
     def place(self, command: Command) -> int:
         """Return where a command of the script starts in the file."""
         return self.instruction.logical.home(self.at(command.start))

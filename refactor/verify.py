@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from refactor.effects import Block, Build, Copy, Event, Exec, Stage, flat
+from refactor.effects import Block, Build, Copy, Event, Exec, Stage, Verbatim, flat
+from refactor.effects.build import with_argument, with_flag
 from refactor.effects.licences import (
-    CLEANUPS,
+    FRONTEND,
+    empties,
+    is_only_cleanup,
+    mounts,
+    removes_unpacked,
     same_but_for_cache,
+    same_but_for_documentation,
     same_but_for_packages,
     same_command,
     same_copy,
 )
 from refactor.facts.metadata import AUTHORS, author
-from refactor.facts.packages import updates_lists
-from refactor.hazards import Hazard, argv_operation
+from refactor.hazards import Hazard
 from refactor.model import Claim, Effect
 from refactor.words import Value
 
@@ -60,6 +65,8 @@ class _Relation:
         self.claims = Counter(claims)
         self.inherited: set[Claim] = set()
         self.added: list[int] = []
+        self.removed: list[int] = []
+        self.before_runs: tuple[int, ...] = ()
 
     def use(self, effect: Effect, *footprint: str) -> bool:
         """Use up one claim, if there is one."""
@@ -84,7 +91,10 @@ class _Relation:
             label = b.name or str(index)
             if (b.name, b.base, b.platform) != (a.name, a.base, a.platform):
                 return f"stage {label}: name or base differs"
-            self.added = []
+            self.added, self.removed, self.before_runs = [], [], b.runs
+            if self.use(Effect.ENV, f"stage {label}", f"{'='.join(FRONTEND)} becomes ARG"):
+                b = with_argument(b, a, *FRONTEND)
+            b = self.mounted(b, a, f"stage {label}")
             if self.use(Effect.ORDER, f"stage {label}"):
                 reason = _order(before, after, index)
             else:
@@ -97,6 +107,22 @@ class _Relation:
                 return f"stage {label}: {b.layers} layers before, {a.layers} after"
         return None
 
+    def mounted(self, before: Stage, after: Stage, label: str) -> Stage:
+        """Return a stage with the cache mounts that its RUNs are claimed to get."""
+        if not any(label in claim.footprint for claim in +self.claims):
+            return before
+        events = list(before.events)
+        for (start, end), there in zip(_ranges(before), _ranges(after), strict=False):
+            own = [i for i in range(start, end) if not isinstance(events[i], Copy)]
+            flags = {flag for e in flat(after.events[slice(*there)]) for flag in _flags(e)}
+            for value in mounts([events[i] for i in own]):
+                where = f"in the RUN that starts with {events[own[0]].text}"
+                flag = ("mount", value)
+                if flag in flags and self.use(Effect.CACHES, label, f"mount {value}", where):
+                    for i in own:
+                        events[i] = with_flag(events[i], flag)
+        return replace(before, events=tuple(events))
+
     def vanished(self, before: Stage, after: Stage) -> list[str]:
         """Return the commands that ended a RUN and no longer do."""
         ends = Counter(before.runs) - Counter(self.ends(after))
@@ -108,31 +134,55 @@ class _Relation:
 
     def ends(self, after: Stage) -> list[int]:
         """Return where RUNs end, in the events before."""
-        return [end - bisect_left(self.added, end) for end in after.runs]
+        return [self.end(end - bisect_left(self.added, end)) for end in after.runs]
+
+    def end(self, end: int) -> int:
+        """Return an end with what was removed in front of it."""
+        for place in self.removed:
+            if place < end or (place == end and end not in self.before_runs):
+                end += 1
+        return end
 
     def runs(self, before: Stage, after: Stage) -> str | None:
         """Compare the events of two stages; what ends a RUN now must have ended one before."""
-        reason = self.events(before.events, after.events, after.runs)
+        reason = self.events(before.events, after.events, after.runs, top=True)
         ends = Counter(self.ends(after)) - Counter(before.runs)
         return reason or ("a RUN ends elsewhere" if ends else None)
 
     def events(
         self, before: tuple[Event | str, ...], after: tuple[Event | str, ...],
-        ends: tuple[int, ...] = (),
+        ends: tuple[int, ...] = (), top: bool = False,
     ) -> str | None:  # fmt: skip
         """Compare two sequences of events and tokens; `ends` is where RUNs end."""
         at = 0
         for index, event in enumerate(after):
             if at < len(before) and (before[at] == event or self.licensed(before[at], event)):
                 at += 1
-            elif _ends(ends, index) and self.inserted(event, after[_start(ends, index) : index]):
+                continue
+            if top and self.inserted(event, after, ends, index):
                 self.added.append(index)
-            else:
-                wanted = before[at] if at < len(before) else "nothing"
-                return f"{_text(event)!r} where {_text(wanted)!r} was"
+                continue
+            start = at
+            while top and at < len(before) and before[at] != event and self.dropped(before[at]):
+                self.removed.append(at)
+                at += 1
+            if at > start and (before[at : at + 1] == (event,) or self.licensed(before[at], event)):
+                at += 1
+                continue
+            wanted = before[at] if at < len(before) else "nothing"
+            return f"{_text(event)!r} where {_text(wanted)!r} was"
+        while top and at < len(before) and self.dropped(before[at]):
+            self.removed.append(at)
+            at += 1
         if at < len(before):
             return f"{_text(before[at])!r} is gone"
         return None
+
+    def dropped(self, event: Event | str) -> bool:
+        """Whether a claim allows that a command is gone: it only emptied caches."""
+        if not isinstance(event, Exec) or not event.must or not is_only_cleanup(event):
+            return False
+        return self.use(Effect.CACHES, f"- {event.text}")
 
     def licensed(self, before: Event | str, after: Event | str) -> bool:
         """Whether a claim allows this difference."""
@@ -157,18 +207,23 @@ class _Relation:
             (same_command(before, after) and self.use(Effect.COMMANDS, *footprint))
             or (same_but_for_cache(before, after) and self.use(Effect.CACHES, *footprint))
             or (same_but_for_packages(before, after) and self.use(Effect.PACKAGES, *footprint))
+            or (same_but_for_documentation(before, after) and self.use(Effect.FILES, *footprint))
         )
 
-    def inserted(self, event: Event | str, earlier: tuple[Event | str, ...]) -> bool:
+    def inserted(
+        self, event: Event | str, after: tuple[Event | str, ...], ends: tuple[int, ...], index: int
+    ) -> bool:
         """Whether a claim allows an event at a RUN's end; what it deletes must come from there."""
-        if not isinstance(event, Exec) or event.text not in CLEANUPS or not event.must:
+        if not isinstance(event, Exec) or not event.must or event.redirects or any(event.quoted):
             return False
-        execs = [e for e in flat(earlier) if isinstance(e, Exec)]
-        if not any(updates_lists(argv_operation(e.argv)) for e in execs):
+        if not _is_tail(after[index : _end(ends, index)]):
             return False
-        if execs[-1].setting != event.setting or event.redirects or any(event.quoted):
+        execs = [e for e in flat(after[_start(ends, index) : index]) if isinstance(e, Exec)]
+        if not execs or execs[-1].setting != event.setting:
             return False
-        return self.use(Effect.CACHES, f"+ {event.text}")
+        if empties(event, execs):
+            return self.use(Effect.CACHES, f"+ {event.text}")
+        return removes_unpacked(event, execs) and self.use(Effect.FILES, f"+ {event.text}")
 
     def config(self, before: dict[str, Any], after: dict[str, Any]) -> str | None:
         """Compare the configurations of two stages."""
@@ -213,10 +268,26 @@ def _start(ends: tuple[int, ...], index: int) -> int:
     return ends[at - 1] if at else 0
 
 
-def _ends(ends: tuple[int, ...], index: int) -> bool:
-    """Whether a RUN ends with an event."""
+def _ranges(stage: Stage) -> Iterator[tuple[int, int]]:
+    """Yield where each RUN starts and ends, copies in front of it included."""
+    return zip((0, *stage.runs), stage.runs, strict=False)
+
+
+def _flags(event: Event) -> tuple[tuple[str, str | None], ...]:
+    return event.setting.flags if isinstance(event, Exec | Verbatim) else ()
+
+
+def _end(ends: tuple[int, ...], index: int) -> int:
+    """Return where the RUN of an event ends, or the event itself if it is in none."""
     at = bisect_right(ends, index)
-    return at < len(ends) and ends[at] == index + 1
+    return ends[at] if at < len(ends) else index
+
+
+def _is_tail(rest: tuple[Event | str, ...]) -> bool:
+    """Whether a RUN ends with these: commands that only delete."""
+    return bool(rest) and all(
+        isinstance(e, Exec) and (e.argv[:1] == ("rm",) or is_only_cleanup(e)) for e in rest
+    )
 
 
 def _text(event: Event | str) -> str:

@@ -495,7 +495,7 @@ def test_transforms_that_are_not_known_are_errors(text: str, tmp_path: Path) -> 
     plant(tmp_path, {config.FILE: text, "Dockerfile": OLD})
     result = batch.one(tmp_path / "Dockerfile", Wishes())
     assert isinstance(result, Failed)
-    assert "'nope'; there are: assume-yes-in-apt, " in result.reason
+    assert "'nope'; there are: assume-yes, " in result.reason
 
 
 def test_the_command_line_has_the_last_word() -> None:

@@ -255,7 +255,15 @@ def test_what_a_command_does_not_notice(line: str) -> None:
         ("ARG A=1\nENV B=$A", "ARG A=2\nENV B=$A", False),
         ("ARG A=1\nENV A=2\nENV B=$A", "ARG A=1\nENV A=2\nENV B=2", True),
         ("ENV A=2\nARG A=1\nENV B=$A", "ENV A=2\nARG A=1\nENV B=2", True),
-        ("WORKDIR /a\nWORKDIR b", "WORKDIR /a\nWORKDIR ./b", False),
+        ("WORKDIR /a\nWORKDIR b", "WORKDIR /a\nWORKDIR ./b", True),
+        ("WORKDIR /a\nWORKDIR b", "WORKDIR /a\nWORKDIR /a/b", True),
+        ("WORKDIR /a\nWORKDIR ../b/", "WORKDIR /a\nWORKDIR /b", True),
+        ("WORKDIR a", "WORKDIR /a", True),
+        ("WORKDIR /a\nWORKDIR b", "WORKDIR /a\nWORKDIR /b", False),
+        ("WORKDIR /a\nWORKDIR C:/b", "WORKDIR /a\nWORKDIR /a/C:/b", False),
+        ("WORKDIR $X\nWORKDIR b", "WORKDIR $X\nWORKDIR $X/b", False),
+        ("ARG D=/a\nWORKDIR $D\nWORKDIR b", "ARG D=/a\nWORKDIR $D\nWORKDIR /a/b", False),
+        ("WORKDIR /a", "WORKDIR /a/", False),
         ("WORKDIR /a\nWORKDIR /b", "WORKDIR /b", True),
         ("USER a\nUSER b", "USER b", True),
         ("ENV D=/a\nWORKDIR $D", "ENV D=/a\nWORKDIR /a", True),
@@ -352,6 +360,85 @@ def test_two_spellings_of_one_copy() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("COPY a b", "COPY a /b", True),
+        ("COPY a .", "COPY a /", True),
+        ("COPY a ./b/", "COPY a /b/", True),
+        ("COPY a b", "COPY a /b/", False),
+        ("COPY a b", "COPY a /a", False),
+        ("WORKDIR /c\nCOPY a b/.", "WORKDIR /c\nCOPY a /c/b/.", True),
+        ("WORKDIR /c\nCOPY a .", "WORKDIR /c\nCOPY a /c", False),
+        ("WORKDIR /c\nCOPY a b .", "WORKDIR /c\nCOPY a b /c", True),
+        ("WORKDIR /c\nCOPY a b .", "WORKDIR /c\nCOPY a b /c/", True),
+        ("WORKDIR /c\nRUN d\nCOPY a b .", "WORKDIR /c\nRUN d\nCOPY a b /c", False),
+        ("WORKDIR /c\nADD d /\nCOPY a b .", "WORKDIR /c\nADD d /\nCOPY a b /c", False),
+        ("WORKDIR /c\nCOPY --link a b .", "WORKDIR /c\nCOPY --link a b /c", False),
+        ("WORKDIR /c/\nCOPY a b .", "WORKDIR /c/\nCOPY a b /c//", False),
+        ("COPY a b d", "COPY a b d/", False),
+        ("WORKDIR $X\nCOPY a b", "WORKDIR $X\nCOPY a $X/b", False),
+        ("EXPOSE 80/TCP 53/udp", "EXPOSE 53/UDP 8080:80", True),
+        ("EXPOSE 80", "EXPOSE 80/udp", False),
+        ("EXPOSE 80-81", "EXPOSE 80", False),
+        ("EXPOSE $P/TCP", "EXPOSE $P/tcp", False),
+        ("EXPOSE 80:$P", "EXPOSE $P", False),
+        ("EXPOSE 99999/TCP", "EXPOSE 99999", False),
+        ("EXPOSE 256.0.0.1:80:80", "EXPOSE 80", False),
+        ("EXPOSE 1-3:80-81", "EXPOSE 80-81", False),
+        ("ONBUILD EXPOSE 80/TCP", "ONBUILD EXPOSE 80", True),
+        ("ONBUILD EXPOSE 80", "ONBUILD EXPOSE 81", False),
+        ("STOPSIGNAL 15", "STOPSIGNAL term", True),
+        ("STOPSIGNAL 10", "STOPSIGNAL SIGUSR1", False),
+        ("STOPSIGNAL SIGRTMIN+3", "STOPSIGNAL RTMIN+3", False),
+        ("ONBUILD STOPSIGNAL 9", "ONBUILD STOPSIGNAL SIGKILL", True),
+        ("ONBUILD STOPSIGNAL 9", "ONBUILD STOPSIGNAL 15", False),
+        ("CMD a\nENTRYPOINT b\nCMD c", "ENTRYPOINT b\nCMD c", True),
+        ("CMD a\nENTRYPOINT b\nCMD c", "CMD a\nENTRYPOINT b", False),
+        ("CMD c\nENTRYPOINT b", "ENTRYPOINT b", False),
+        ("HEALTHCHECK NONE\nHEALTHCHECK CMD a", "HEALTHCHECK CMD a", True),
+        ("ENTRYPOINT a\nENTRYPOINT b", "ENTRYPOINT a", False),
+    ],
+)
+def test_spellings_of_one_build(one: str, other: str, same: bool) -> None:
+    assert (build(f"FROM debian\n{one}\n") == build(f"FROM debian\n{other}\n")) is same
+
+
+MOUNT = "FROM a AS b\nFROM a\nRUN --mount=target=/x,from={} y"
+TARGET = "--platform=$TARGETPLATFORM"
+MOVED = "FROM debian AS a\nONBUILD WORKDIR /b\nFROM a"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("FROM a AS B\nFROM B", "FROM a AS b\nFROM b", True),
+        ("FROM a AS b\nFROM b", "FROM a AS b\nFROM a", False),
+        ("FROM a AS b\nFROM a AS c\nFROM b", "FROM a AS b\nFROM a AS c\nFROM c", False),
+        ("ARG X=b\nFROM a AS b\nFROM $X", "ARG X=b\nFROM a AS b\nFROM b", False),
+        (MOUNT.format("b"), MOUNT.format("B"), True),
+        (MOUNT.format("b"), MOUNT.format("0"), True),
+        (MOUNT.format("b"), MOUNT.format("c"), False),
+        (MOUNT.format("c"), MOUNT.format("C"), False),
+        (f"FROM {TARGET} a", "FROM --platform=${TARGETPLATFORM} a", True),
+        (f"FROM {TARGET} a", "FROM a", True),
+        ("FROM --platform=$BUILDPLATFORM a", "FROM a", False),
+        (f"ARG TARGETPLATFORM=x\nFROM {TARGET} a", "ARG TARGETPLATFORM=x\nFROM a", False),
+        (f"FROM a AS b\nFROM {TARGET} b", "FROM a AS b\nFROM b", False),
+        ("FROM example.com/a\nWORKDIR b", "FROM example.com/a\nWORKDIR /b", False),
+        ("FROM example.com/a\nCOPY b c", "FROM example.com/a\nCOPY b /c", False),
+        ("ARG X=debian\nFROM $X\nCOPY b c", "ARG X=debian\nFROM $X\nCOPY b /c", False),
+        (f"{MOVED}\nCOPY c d", f"{MOVED}\nCOPY c /d", False),
+        ("FROM debian\nONBUILD COPY a b", "FROM debian\nONBUILD COPY a /b", False),
+        ("FROM golang\nCOPY a b", "FROM golang\nCOPY a /go/b", True),
+        ("FROM golang:onbuild\nCOPY a b", "FROM golang:onbuild\nCOPY a /go/b", False),
+        ("FROM php@sha256:00\nCOPY a b", "FROM php@sha256:00\nCOPY a /b", False),
+    ],
+)
+def test_spellings_of_stages(one: str, other: str, same: bool) -> None:
+    assert (build(one + "\n") == build(other + "\n")) is same
+
+
+@pytest.mark.parametrize(
     ("text", "bases"),
     [
         ("FROM a\nFROM b\n", ["a", "b"]),
@@ -375,7 +462,7 @@ def test_stages_have_names_and_inherit() -> None:
     assert (one.name, one.platform, two.name, two.platform) == ("one", "--platform=p", "", None)
     kept = {key: dict(two.config)[key] for key in ("env", "labels", "workdir", "user")}
     assert kept == {key: dict(one.config)[key] for key in kept}
-    assert dict(two.config)["ports"] == {"1", "2"}
+    assert dict(two.config)["ports"] == {"1/tcp", "2/tcp"}
     assert dict(three.config)["env"] == ()
 
 
@@ -625,9 +712,9 @@ CASES = {
         "was",
     ),
     "-y of another program": Case(
-        on_one("yum install a"),
-        on_one("yum install -y a"),
-        [became(C, "yum install a", "yum install -y a")],
+        on_one("make install a"),
+        on_one("make install -y a"),
+        [became(C, "make install a", "make install -y a")],
         "was",
     ),
     "-y behind update": Case(

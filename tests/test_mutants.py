@@ -163,7 +163,7 @@ CLEAN = "rm -rf /var/lib/apt/lists/*"
 UPDATE, INSTALL = "apt-get update", "apt-get install -y curl"
 # Of each transform: a text, and wrong outcomes of the change that is made to it.
 WRONG: dict[str, dict[str, list[str]]] = {
-    "assume-yes-in-apt": {
+    "assume-yes": {
         "RUN apt-get install curl && apt-get update": [
             "RUN apt-get install curl && apt-get update -y",
             "RUN apt-get install -qq curl && apt-get update",
@@ -192,6 +192,38 @@ WRONG: dict[str, dict[str, list[str]]] = {
             f"WORKDIR /a\nRUN {UPDATE} && {INSTALL}\nRUN make && {CLEAN}",
             f"WORKDIR /a\nRUN {CLEAN} && {UPDATE} && {INSTALL}\nRUN make",
             f"WORKDIR /b\nRUN {UPDATE} && {INSTALL} && {CLEAN}\nRUN make",
+        ],
+    },
+    "drop-redundant-platform": {
+        "FROM --platform=$TARGETPLATFORM debian AS a\nFROM --platform=$BUILDPLATFORM a": [
+            "FROM debian AS a\nFROM a",
+            "FROM --platform=$BUILDPLATFORM debian AS a\nFROM --platform=$BUILDPLATFORM a",
+            "FROM debian:$TARGETPLATFORM AS a\nFROM --platform=$BUILDPLATFORM a",
+            "FROM AS a\nFROM --platform=$BUILDPLATFORM a",
+        ],
+    },
+    "end-destination-with-slash": {
+        "WORKDIR /c\nCOPY a b /c\nCOPY a b /d": [
+            "WORKDIR /c\nCOPY a b /c/\nCOPY a b /d/",
+            "WORKDIR /c\nCOPY a b / c\nCOPY a b /d",
+            "WORKDIR /c\nCOPY a/ b /c\nCOPY a b /d",
+            "WORKDIR /c/\nCOPY a b /c\nCOPY a b /d",
+            "WORKDIR /c\nCOPY a b /c/\nCOPY a /d",
+        ],
+    },
+    "lower-stage-names": {
+        "FROM debian AS Build\nFROM Build AS b\nCOPY --from=Build /a /a": [
+            "FROM debian AS build\nFROM debian AS b\nCOPY --from=build /a /a",
+            "FROM debian AS build\nFROM build AS b\nCOPY --from=b /a /a",
+            "FROM debian AS built\nFROM built AS b\nCOPY --from=built /a /a",
+            "FROM debian AS build\nFROM build AS b\nCOPY --from=build /A /a",
+            "FROM debian AS build\nFROM build AS b\nCOPY /a /a",
+        ],
+        "FROM debian AS Build\nFROM debian\nRUN --mount=from=Build,target=/B a": [
+            "FROM debian AS build\nFROM debian\nRUN --mount=from=built,target=/B a",
+            "FROM debian AS build\nFROM debian\nRUN --mount=from=build,target=/b a",
+            "FROM debian AS build\nFROM debian\nRUN --mount=target=/B a",
+            "FROM debian AS built\nFROM debian\nRUN --mount=from=Build,target=/B a",
         ],
     },
     "match-as-case": {
@@ -237,6 +269,54 @@ WRONG: dict[str, dict[str, list[str]]] = {
         ],
         "RUN a\n# why\nRUN b": ["RUN a \\\n    && b", "RUN a \\\n    # how\n    && b"],
     },
+    "name-stop-signal": {
+        "STOPSIGNAL 15\nONBUILD STOPSIGNAL quit": [
+            "STOPSIGNAL SIGKILL\nONBUILD STOPSIGNAL SIGQUIT",
+            "STOPSIGNAL SIGTERM\nONBUILD STOPSIGNAL SIGTERM",
+            "STOPSIGNAL SIGTERM\nSTOPSIGNAL SIGQUIT",
+            "STOPSIGNAL SIG15\nONBUILD STOPSIGNAL SIGQUIT",
+            "ONBUILD STOPSIGNAL SIGQUIT",
+        ],
+    },
+    "remove-empty-continuations": {
+        "RUN a \\\n\n # why\n\n && b \\\n\n c": [
+            "RUN a \\\n && b \\\n c",
+            "RUN a \\\n # why\n\n && b",
+            "RUN a\n # why\nRUN b \\\n c",
+            "RUN a \\\n # why\n && bc",
+            "RUN a \\\n && b \\\n # why not\n c",
+        ],
+    },
+    "remove-overridden-instructions": {
+        "CMD a\nRUN b\nENTRYPOINT c\nCMD d\n# e\nENTRYPOINT f": [
+            "RUN b\nENTRYPOINT c\nCMD d\n# e",
+            "CMD a\nRUN b\n# e\nENTRYPOINT f",
+            "RUN b\nCMD d\nENTRYPOINT f",
+            "RUN b\nCMD a\n# e\nENTRYPOINT f",
+            "CMD d\n# e\nENTRYPOINT f",
+        ],
+        "HEALTHCHECK --retries=2 CMD a\nHEALTHCHECK --retries=3 CMD b": [
+            "HEALTHCHECK --retries=2 CMD a",
+            "HEALTHCHECK --retries=2 CMD b",
+            "HEALTHCHECK NONE",
+            "CMD b",
+        ],
+        "FROM a AS b\nCMD c\nCMD d\nFROM b\nENTRYPOINT e": [
+            "FROM a AS b\nCMD c\nFROM b\nENTRYPOINT e",
+            "FROM a AS b\nCMD d\nFROM b\nENTRYPOINT e\nCMD d",
+            "FROM a AS b\nFROM b\nENTRYPOINT e",
+        ],
+    },
+    "repair-exposed-ports": {
+        "EXPOSE 8080:80/UDP 53": [
+            "EXPOSE 8080/udp 53",
+            "EXPOSE 80 53",
+            "EXPOSE 80/udp",
+            "EXPOSE 80/udp 53/udp",
+            "EXPOSE 80/udp 8080/udp 53",
+            "EXPOSE 80-8080/udp 53",
+        ],
+    },
     "replace-maintainer": {
         "LABEL a=b\nMAINTAINER Jane": [
             'LABEL a=b\nLABEL org.opencontainers.image.authors="John"',
@@ -245,6 +325,14 @@ WRONG: dict[str, dict[str, list[str]]] = {
             'LABEL a=c\nLABEL org.opencontainers.image.authors="Jane"',
             'LABEL a=b\nLABEL org.opencontainers.image.authors="$Jane"',
             "LABEL a=b",
+        ],
+    },
+    "separate-definition-comments": {
+        "# a\nARG B=1\nRUN c": [
+            "\nARG B=1\nRUN c",
+            "# a\n\nARG B\nRUN c",
+            "# a\n\nRUN c",
+            "# a\n\n# ARG B=1\nRUN c",
         ],
     },
     "skip-apt-recommends": {
@@ -268,6 +356,32 @@ WRONG: dict[str, dict[str, list[str]]] = {
     },
     "unify-instruction-case": {
         "Copy a /a\nENV A=1": ["ADD a /a\nENV A=1", "ENV A=1", "COPY a /a\nARG A=1"],
+    },
+    "use-absolute-destination": {
+        "COPY a ./\nCOPY a b\nWORKDIR /c\nCOPY d e": [
+            "COPY a /a/\nCOPY a /b\nWORKDIR /c\nCOPY d e",
+            "COPY a /\nCOPY a /b/\nWORKDIR /c\nCOPY d e",
+            "COPY a /\nCOPY a /b\nWORKDIR /c\nCOPY d /e",
+            "COPY a /\nCOPY /a /b\nWORKDIR /c\nCOPY d e",
+            "COPY a /\nCOPY a b c\nWORKDIR /c\nCOPY d e",
+            "WORKDIR /c\nCOPY a /\nCOPY a b\nCOPY d e",
+        ],
+        "FROM golang\nCOPY a b": ["FROM golang\nCOPY a /b", "FROM golang\nCOPY a /go/b/"],
+    },
+    "use-absolute-workdir": {
+        "USER a\nWORKDIR b\nRUN c\nWORKDIR ../d/": [
+            "USER a\nWORKDIR /b\nRUN c\nWORKDIR /b/d",
+            "USER a\nWORKDIR /b\nRUN c\nWORKDIR /d/",
+            "WORKDIR /b\nUSER a\nRUN c\nWORKDIR /d",
+            "USER a\nWORKDIR /d\nRUN c",
+            "USER a\nRUN c\nWORKDIR /d",
+            "USER a\nWORKDIR /\nWORKDIR /b\nRUN c\nWORKDIR /d",
+        ],
+        "FROM golang\nWORKDIR src": [
+            "FROM golang\nWORKDIR /src",
+            "FROM golang\nWORKDIR /go/src/",
+            "FROM golang\nENV PWD=/go/src",
+        ],
     },
     "use-apt-get": {
         "RUN apt update && apt upgrade -y": [

@@ -80,6 +80,8 @@ OWN = {
     path.stem.replace("_", "-")
     for path in (Path(__file__).parent.parent / "transforms").glob("[!_]*.py")
 }
+CLASHING = {"mount-package-caches"}  # what it excludes is on by default
+OFF = {"separate-definition-comments"} | CLASHING
 
 
 def test_our_own_are_there_in_order(install: Install) -> None:
@@ -210,19 +212,20 @@ def chosen(install: Install) -> Callable[..., set[str]]:
 
 
 def test_select(chosen: Callable[..., set[str]]) -> None:
-    assert chosen() == OWN | {"on-one"}
+    assert chosen() == (OWN - OFF) | {"on-one"}
     assert chosen("off-two") == {"off-two"}
-    assert chosen("all") == OWN | {"on-one", "off-two"}
+    assert chosen("all") == (OWN - CLASHING) | {"on-one", "off-two"}
     assert chosen("off-two all") == chosen("all")
     assert chosen("merge-runs on-one") == {"merge-runs", "on-one"}
-    assert chosen("", "on-one merge-runs") == OWN - {"merge-runs"}
-    assert chosen("all", "on-one") == OWN | {"off-two"}
+    assert chosen("", "on-one merge-runs") == OWN - OFF - {"merge-runs"}
+    assert chosen("all", "on-one") == (OWN - CLASHING) | {"off-two"}
+    assert chosen("all mount-package-caches") == OWN | {"on-one", "off-two"}
     assert chosen("on-one", "on-one") == set()
 
 
 @pytest.mark.parametrize("place", [("nothing", ""), ("", "nothing"), ("all nothing", "")])
 def test_a_name_that_is_none(chosen: Callable[..., set[str]], place: tuple[str, str]) -> None:
-    with pytest.raises(Unusable, match=r"called 'nothing'; there are: .*merge-runs, off-two"):
+    with pytest.raises(Unusable, match=r"called 'nothing'; there are: .*merge-runs, .*off-two"):
         chosen(*place)
 
 

@@ -46,7 +46,7 @@ WORKERS: Final = os.cpu_count() or 1
 _CLEANUPS: Final = ("rm -rf /var/lib/apt/lists/*", "sudo rm -rf /var/lib/apt/lists/*")
 # Which words a transform may put into a command; the claim says which it did put in.
 _ADDED: Final = {
-    "assume-yes-in-apt": r"-y",
+    "assume-yes": r"-y",
     "skip-apt-recommends": r"--no-install-recommends(?: [a-z0-9][a-z0-9+.-]*)*",
     "skip-pip-cache": r"--no-cache-dir",
 }

@@ -220,7 +220,7 @@ PACKAGE_LISTS = [
         "/usr/bin/apt asks as apt does",
         "FROM debian:12\nRUN /usr/bin/apt-get install --no-install-recommends zip\n",
         "FROM debian:12\nRUN /usr/bin/apt-get install -y --no-install-recommends zip\n",
-        wrong="assume-yes-in-apt proposes it, and the verifier, which knows no path, drops it",
+        wrong="assume-yes proposes it, and the verifier, which knows no path, drops it",
     ),
 ]
 
@@ -229,7 +229,7 @@ PIP = [
         "O-errexit-in-the-middle",
         "a script that the model does not look into is left alone, not tried and dropped",
         "FROM debian:12\nRUN a && set -e; apt-get install zip; pip install x\n",
-        wrong="assume-yes-in-apt and others propose what the verifier drops: the model reads "
+        wrong="assume-yes and others propose what the verifier drops: the model reads "
         "a script with a `set` that does not come first as one unknown command",
     ),
     same(
@@ -499,7 +499,7 @@ LEFT_ALONE = [
     same(
         "D7-relative-workdir",
         "where a relative WORKDIR leads depends on the base",
-        "FROM debian:12\nWORKDIR android/\nWORKDIR app\n",
+        "FROM example.com/base\nWORKDIR android/\nWORKDIR app\n",
     ),
     same(
         "D9-same-line-in-two-stages",
@@ -510,7 +510,7 @@ LEFT_ALONE = [
     same(
         "D9-same-run-twice",
         "what came between may have undone the first",
-        "FROM debian:12\nRUN chmod +x ./g\nCOPY . .\nRUN chmod +x ./g\n",
+        "FROM debian:12\nRUN chmod +x ./g\nCOPY . /\nRUN chmod +x ./g\n",
     ),
     same(
         "D10-todo-comments",

@@ -86,7 +86,7 @@ def propose(snapshot: Snapshot, options: Options | None) -> Iterator[Change | Re
     for run in snapshot.runs:
         at = run.instruction.span.start
         if run.script is None:
-            if packages.asks_apt(run.instruction.args) or _heredoc_asks(snapshot, run):
+            if packages.asks_apt(run.whole):
                 yield Refusal("P207", f"not read: {run.opaque}", "join commands by &&", at)
             continue
         if not _fetches(run) or apt.cleaned_at_end(run) or apt.mounts_lists(run):
@@ -113,7 +113,7 @@ def _judge(snapshot: Snapshot, run: Run) -> Change | Refusal:
     if end is None:
         return Refusal("P206", "the RUN may end early", "write it as a chain of &&", at)
     command = "rm -rf /var/lib/apt/lists/*"
-    if all(op.wrapped for _, op in apt.operations(run)):
+    if all(op.wrapped for _, op in apt.operations(run) if op.manager in packages.APT):
         command = f"sudo {command}"
     assumes = [hazard.assumption for hazard in after.doubtful]
     if apt.is_library(snapshot):
@@ -130,8 +130,3 @@ def _fetches(run: Run) -> bool:
     found = [op for _, op in apt.operations(run)]
     updates = any(packages.updates_lists(op) for op in found)
     return updates and any(packages.needs_lists(op) for op in found)
-
-
-def _heredoc_asks(snapshot: Snapshot, run: Run) -> bool:
-    bodies = (snapshot.text[h.body.start : h.body.end] for h in run.instruction.heredocs)
-    return any(packages.asks_apt(body) for body in bodies)

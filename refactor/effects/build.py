@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import blake2b
 
-from refactor.effects.events import Build, Copy, Event, Exec, Pairs, Setting, Stage, Verbatim
+from refactor.effects.events import Block, Build, Copy, Event, Exec, Pairs, Setting, Stage, Verbatim
 from refactor.effects.lowering import lower
+from refactor.facts import paths, ports, signals
 from refactor.facts import stages as graph_facts
 from refactor.facts.stages import Graph, ShellInForce
-from refactor.syntax import Dockerfile, Instruction
+from refactor.syntax import Dockerfile, Flag, Instruction
 from refactor.words import Value, expand, pairs, parse_words
 
-_ROOT = (Value("/"),)
+_UNKNOWN = Value("", "base")  # the directory that a base image leaves
 
 
 def build(dockerfile: Dockerfile, graph: Graph) -> Build:
@@ -27,6 +29,7 @@ def build(dockerfile: Dockerfile, graph: Graph) -> Build:
         parent = states[stage.parent] if stage.parent is not None else None
         shell = graph_facts.default_shell(stage.image, parent.shell if parent else None)
         state = _State(dockerfile, graph, stage.index, shell, arguments, parent)
+        state.workdir = _first_directory(graph, stage, parent)
         for ins in stage.instructions[1:]:
             state.take(ins)
         states.append(state)
@@ -35,6 +38,20 @@ def build(dockerfile: Dockerfile, graph: Graph) -> Build:
         tuple(s.stage(graph.stages[s.index]) for s in states),
         tuple(sorted(dockerfile.directives.items())),
     )
+
+
+def _first_directory(
+    graph: Graph, stage: graph_facts.Stage, parent: _State | None
+) -> tuple[Value, ...]:
+    """Return the directory that a stage starts in."""
+    if "$" in stage.start_word:
+        return (_UNKNOWN,)
+    if parent is None:
+        return (Value(stage.image.workdir) if stage.image.workdir else _UNKNOWN,)
+    inherited = (ins.trigger for ins in graph.stages[parent.index].instructions)
+    if any(trigger and trigger.keyword == "WORKDIR" for trigger in inherited):
+        return (*parent.workdir, _UNKNOWN)
+    return parent.workdir
 
 
 def _arguments(ins: Instruction, known: ChainMap[str, Value], escape: str) -> dict[str, Value]:
@@ -91,7 +108,8 @@ class _State:
         self.ports: frozenset[str] = parent.ports if parent else frozenset()
         self.volumes: frozenset[str] = parent.volumes if parent else frozenset()
         self.user: Value = parent.user if parent else Value("", "the base image's user")
-        self.workdir: tuple[Value, ...] = parent.workdir if parent else (Value("", "base"),)
+        self.workdir: tuple[Value, ...] = (_UNKNOWN,)
+        self.present = False  # whether the directory is there for certain
         self.made: tuple[tuple[Value, Value], ...] = ()
         self.onbuild: tuple[Event, ...] = ()
         self.events: list[Event] = []
@@ -101,16 +119,19 @@ class _State:
 
     def stage(self, found: graph_facts.Stage) -> Stage:
         """Return what the stage ends up with."""
-        word = found.start.args.split(None, 1)[0] if found.start.args else ""
+        word = found.start_word
+        named = found.parent is not None and "$" not in word  # however its name is spelt
         config = self.config | {
-            "from": expand(word, self.globals, self.escape), "directories": self.made,
+            "from": None if named else expand(word, self.globals, self.escape),
+            "directories": self.made,
             "env": _sorted(self.env), "args": self.args.digest,
             "labels": frozenset(self.labels.items()),
             "ports": self.ports, "volumes": self.volumes, "user": self.user,
             "workdir": self.workdir, "shell": self.shell.command, "onbuild": self.onbuild,
         }  # fmt: skip
         base: int | Value = found.parent if found.parent is not None else found.base
-        flags = " ".join(f"--{f.name}={f.value}" for f in found.start.flags)
+        default = graph_facts.target_flag(self.graph, found)
+        flags = " ".join(f"--{f.name}={f.value}" for f in found.start.flags if f != default)
         return Stage(
             found.name, base, flags or None, tuple(self.events), tuple(self.runs),
             tuple(sorted(config.items())), self.layers,
@@ -142,6 +163,12 @@ class _State:
         value = self.value(word)
         return value.raw or value.text
 
+    def directory(self) -> str:
+        """Return the directory in force, empty if it is not known."""
+        value = self.workdir[0]
+        known = len(self.workdir) == 1 and not value.raw and value.text.startswith("/")
+        return value.text if known else ""
+
     def take(self, ins: Instruction) -> None:
         """Let one instruction take effect."""
         if ins.keyword == "ONBUILD":
@@ -162,12 +189,15 @@ class _State:
         inner.take(ins)
         if inner.events:
             return tuple(inner.events)
-        values: object = _sorted(inner.env) or sorted(inner.labels.items(), key=repr)
+        values: object = (
+            _sorted(inner.env) or sorted(inner.labels.items(), key=repr)
+            or sorted(inner.ports) or inner.config.get("stopsignal")
+        )  # fmt: skip
         flags = [(f.name, f.value) for f in ins.flags]
         return (Verbatim(f"{ins.keyword} {flags or ''} {values or ins.args}", self.setting()),)
 
     def _run(self, ins: Instruction) -> None:
-        flags = tuple(sorted((f.name, f.value) for f in ins.flags))
+        flags = tuple(sorted((f.name, self._mount(f)) for f in ins.flags))
         setting = self.setting(flags)
         self.layers += 1
         text = self.dockerfile.text
@@ -182,6 +212,13 @@ class _State:
             events = lower(ins.args, self.shell.dialect, setting)
         self.events += events
         self.runs.append(len(self.events))
+        self.present = False
+
+    def _mount(self, flag: Flag) -> str | None:
+        """Return the value of a RUN's flag; a stage that it names is a number."""
+        if flag.name != "mount" or not flag.value:
+            return flag.value
+        return self.graph.numbered(flag.value, self.index)
 
     def _copy(self, ins: Instruction) -> None:
         self.layers += 1
@@ -197,14 +234,27 @@ class _State:
         text = self.dockerfile.text
         self.events.append(
             Copy(
-                ins.keyword, tuple(values[:-1]), values[-1] if values else Value(""), origin,
+                ins.keyword, tuple(values[:-1]), self._destination(ins, values), origin,
                 tuple(sorted(flags)),
                 tuple(text[h.body.start : h.body.end] for h in ins.heredocs), self.workdir,
                 self.user, self.volumes,
             )
         )  # fmt: skip
+        self.present = self.present and not ins.flags and ins.keyword == "COPY"
 
     _add = _copy
+
+    def _destination(self, ins: Instruction, values: list[Value]) -> Value:
+        """Return where a copy goes, as an absolute path if that is known."""
+        value = values[-1] if values else Value("")
+        directory = self.directory()
+        if value.raw or not directory:
+            return value
+        if paths.is_joinable(value.text):
+            value = Value(paths.destination(directory, value.text))
+        several = len(values) > 2 and not any(flag.name == "link" for flag in ins.flags)
+        there = self.present and value.text == directory and not directory.endswith("/")
+        return Value(f"{directory}/") if several and there else value  # each under its own name
 
     def _env(self, ins: Instruction) -> None:
         values = [(self.name(k), self.value(v)) for k, v in pairs(ins, self.escape)]
@@ -230,12 +280,20 @@ class _State:
     def _workdir(self, ins: Instruction) -> None:
         self.layers += 1
         path = self.value(ins.args)
+        if self.directory() and not path.raw and paths.is_joinable(path.text):
+            path = Value(paths.join(self.directory(), path.text))
         self.made = (*self.made, (path, self.user))  # whose it is, if it was not there
         absolute = path.text.startswith("/") and not path.raw
         self.workdir = (path,) if absolute else (*self.workdir, path)
+        self.present = True
 
     def _expose(self, ins: Instruction) -> None:
-        self.ports |= {self.name(w) for w in ins.args.split()}
+        self.ports |= {self._port(w) for w in ins.args.split()}
+
+    def _port(self, word: str) -> str:
+        value = self.value(word)
+        found = None if value.raw else ports.read(value.text)
+        return found.declared if found else self.name(word)
 
     def _volume(self, ins: Instruction) -> None:
         words = ins.json if ins.json is not None else tuple(ins.args.split())
@@ -254,18 +312,60 @@ class _State:
         self.config["cmd stage"] = self.index
 
     def _healthcheck(self, ins: Instruction) -> None:
-        flags = tuple(sorted((f.name, f.value) for f in ins.flags))
-        self.config["healthcheck"] = (self._argv(ins), flags)
+        self.config["healthcheck"] = self._argv(ins)
 
     def _stopsignal(self, ins: Instruction) -> None:
-        self.config["stopsignal"] = self.value(ins.args)
+        value = self.value(ins.args)
+        known = None if value.raw else signals.name(value.text)
+        self.config["stopsignal"] = Value(known) if known else value
 
     def _argv(self, ins: Instruction) -> tuple[object, ...]:
+        flags = tuple(sorted((f.name, f.value) for f in ins.flags))  # a CMD should have none
         if ins.json is not None:
             kind = ins.args.partition(" ")[0] if ins.keyword == "HEALTHCHECK" else "json"
-            return (kind, ins.json)
-        return ("shell", ins.args, self.shell.command)
+            return (kind, ins.json, flags)
+        return ("shell", ins.args, self.shell.command, flags)
 
 
 def _sorted(variables: dict[str, Value]) -> Pairs:
     return tuple(sorted(variables.items(), key=lambda item: item[0]))
+
+
+def with_argument(before: Stage, after: Stage, name: str, text: str) -> Stage:
+    """Return a stage as it is if a variable of its environment becomes a build argument.
+
+    From the first event on that differs, its commands find the value there; an ENV that is not
+    there, or has another value, leaves a stage that equals nothing.
+    """
+    value = Value(text)
+    variable, argument = _number(name, value), _number(name, Value(text, f"ARG {name}={text}"))
+    config = dict(before.config)
+    env, args = config["env"], config["args"]
+    assert isinstance(env, tuple)
+    assert isinstance(args, int)
+    config["env"] = tuple(pair for pair in env if pair != (name, value))
+    config["args"] = args ^ argument
+    pairs = zip(before.events, after.events, strict=False)
+    same = next((i for i, (b, a) in enumerate(pairs) if b != a), len(before.events))
+    moved = (_with_setting(event, variable, argument) for event in before.events[same:])
+    return replace(
+        before, config=tuple(sorted(config.items())), events=(*before.events[:same], *moved)
+    )
+
+
+def _with_setting(event: Event, variable: int, argument: int) -> Event:
+    return _under(event, lambda old: replace(old, env=old.env ^ variable, args=old.args ^ argument))
+
+
+def with_flag(event: Event, flag: tuple[str, str]) -> Event:
+    """Return an event as it is if its RUN has one flag more."""
+    return _under(event, lambda old: replace(old, flags=tuple(sorted((*old.flags, flag)))))
+
+
+def _under(event: Event, change: Callable[[Setting], Setting]) -> Event:
+    if isinstance(event, Copy):
+        return event
+    if isinstance(event, Block):
+        parts = (part if isinstance(part, str) else _under(part, change) for part in event.parts)
+        return replace(event, parts=tuple(parts))
+    return replace(event, setting=change(event.setting))

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import re
 
-from refactor.effects.events import Copy, Exec
-from refactor.facts.packages import APT, LISTS, SAME_IN_APT_GET, operation, recommended
-from refactor.shell import Command, Word
-
-CLEANUPS = frozenset({f"rm -rf {LISTS}/*", f"sudo rm -rf {LISTS}/*"})
-ASSUME_YES_ACTIONS = frozenset(
-    "install reinstall remove purge autoremove autopurge upgrade dist-upgrade full-upgrade "
-    "build-dep source".split()
+from refactor.effects.events import Copy, Event, Exec, flat
+from refactor.facts import archives, weak
+from refactor.facts.managers import cleanups, mount_value
+from refactor.facts.packages import (
+    APK_UPDATES,
+    APT,
+    LISTS,
+    SAME_IN_APT_GET,
+    Operation,
+    argv_operation,
+    command_of,
+    only_cleans,
+    recommended,
+    unwrap,
+    updates_lists,
 )
+
+# A variable that only a build reads: it need not be in the image.
+FRONTEND = ("DEBIAN_FRONTEND", "noninteractive")
 _ARCHIVES = (
     ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".gz",
     ".bz2", ".xz", ".zst", ".tzst", ".tar.z",
@@ -21,31 +31,94 @@ _ARCHIVES = (
 
 def same_command(before: Exec, after: Exec) -> bool:
     """Whether two commands do the same, by what their manuals say."""
-    return _is_assume_yes(before.argv, after.argv) or _is_apt_get(before.argv, after.argv)
+    return (
+        _answers_yes(before.argv, after.argv)
+        or _is_apt_get(before.argv, after.argv)
+        or _is_quieter(before.argv, after.argv)
+    )
 
 
 def same_but_for_cache(before: Exec, after: Exec) -> bool:
     """Whether the second only leaves out a cache that the first writes."""
-    added = _inserted(before.argv, after.argv)
-    return added == ("install", ("--no-cache-dir",)) and "pip" in " ".join(before.argv[:4])
+    found = argv_operation(before.argv)
+    if found is None or found.action not in found.row.fills:
+        return False
+    option = found.row.no_cache
+    swapped = [(b, a) for b, a in zip(before.argv, after.argv, strict=False) if b != a]
+    if found.manager == "apk" and len(before.argv) == len(after.argv) and len(swapped) == 1:
+        return swapped[0][0] in APK_UPDATES and swapped[0][1] == option
+    return bool(option) and _is_added(found, before.argv, after.argv, option)
+
+
+def same_but_for_documentation(before: Exec, after: Exec) -> bool:
+    """Whether the second only leaves out the documentation of gems."""
+    found = argv_operation(before.argv)
+    if found is None or (found.manager, found.action) != ("gem", "install"):
+        return False
+    return _is_added(found, before.argv, after.argv, "--no-document")
 
 
 def same_but_for_packages(before: Exec, after: Exec) -> bool:
     """Whether the second installs no recommended packages but those that it must keep."""
-    words = tuple(Word(text, 0, 0, text) for text in before.argv)
-    found = operation(Command(0, 0, (), words, ()))
-    if found is None or found.manager not in APT or found.action != "install":
+    found = argv_operation(before.argv)
+    if found is None:
         return False
     names = [word.text for word in found.arguments]
     added = _behind(before.argv, after.argv)
     if added is None or len(added) < 1 or not names:
         return False
     (place, flag), *kept = added
+    if found.manager not in APT:
+        installs = found.action in ("install", "in") and not kept and not weak.relying(names)
+        return installs and (place, flag) == (found.action_word.text, weak.option(found))
+    if found.action != "install":
+        return False
     if flag != "--no-install-recommends" or not re.match(r"install\Z|-[yq]+\Z", place):
         return False
     allowed = set(recommended(names).keep) - set(names)
     places = {names[-1], flag, *(word for _, word in kept)}
     return all(word in allowed and behind in places for behind, word in kept)
+
+
+def empties(event: Exec, earlier: list[Exec]) -> bool:
+    """Whether a command only deletes what earlier ones of its RUN put into caches."""
+    text = event.text.removeprefix("sudo ")
+    found = [argv_operation(e.argv) for e in earlier]
+    if text == f"rm -rf {LISTS}/*":
+        return any(map(updates_lists, found))
+    manager = cleanups().get(text)
+    return manager is not None and any(
+        op is not None and op.manager == manager.name and op.action in manager.fills for op in found
+    )
+
+
+def mounts(events: list[Event]) -> list[str]:
+    """Return the cache mounts that the commands of a RUN may get."""
+    found = [argv_operation(e.argv) for e in flat(tuple(events)) if isinstance(e, Exec)]
+    fetched = any(map(updates_lists, found))
+    values: dict[str, None] = {}
+    for op in found:
+        if op is not None and op.row.mount and (op.action in op.row.fills or fetched):
+            values[mount_value(op.row)] = None
+    return list(values)
+
+
+def is_only_cleanup(event: Exec) -> bool:
+    """Whether nothing is lost without a command but room, or an index that nothing reads."""
+    if event.redirects or event.assignments:
+        return False
+    found = argv_operation(event.argv)
+    updates = found is not None and (found.manager, found.action) == ("apk", "update")
+    return updates or only_cleans(event.argv)
+
+
+def removes_unpacked(event: Exec, earlier: list[Exec]) -> bool:
+    """Whether a command only removes an archive that its RUN downloaded and then unpacked."""
+    path = event.argv[2] if event.argv[:2] == ("rm", "-f") and len(event.argv) == 3 else ""
+    fetched = [i for i, e in enumerate(earlier) if path and archives.downloaded(e.argv) == path]
+    if not fetched or not any(archives.unpacked(e.argv) == path for e in earlier[fetched[0] :]):
+        return False
+    return path.startswith("/") or earlier[fetched[0]].shell_state == event.shell_state
 
 
 def _behind(before: tuple[str, ...], after: tuple[str, ...]) -> list[tuple[str, str]] | None:
@@ -85,14 +158,29 @@ def _names_suffix(pattern: str) -> bool:
     return "." in tail and not any(c in tail for c in "?[]")
 
 
-def _is_assume_yes(before: tuple[str, ...], after: tuple[str, ...]) -> bool:
-    found = _inserted(before, after)
-    return (
-        found is not None
-        and found[1] == ("-y",)
-        and found[0] in ASSUME_YES_ACTIONS
-        and bool(APT.intersection(before))
-    )
+def _answers_yes(before: tuple[str, ...], after: tuple[str, ...]) -> bool:
+    found = argv_operation(before)
+    if found is None or found.action not in found.row.asks:
+        return False
+    option = found.row.yes
+    return bool(option) and _is_added(found, before, after, option)
+
+
+def _is_added(
+    found: Operation, before: tuple[str, ...], after: tuple[str, ...], option: str
+) -> bool:
+    """Whether all that differs is an option behind the action."""
+    return _inserted(before, after) == (found.action_word.text, (option,))
+
+
+# What these programs print or log besides; the flag stands behind the program.
+_QUIETER = {"wget": "--progress=dot:giga", "useradd": "-l"}
+
+
+def _is_quieter(before: tuple[str, ...], after: tuple[str, ...]) -> bool:
+    words, _ = unwrap(command_of(before).words)
+    name = words[0].text if words else ""
+    return name in _QUIETER and _inserted(before, after) == (name, (_QUIETER[name],))
 
 
 def _is_apt_get(before: tuple[str, ...], after: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""What a base image reference tells: distribution, default user, whether its shell is known."""
+"""What a base image reference tells: distribution, default user and directory, known shell."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ class Family(StrEnum):
 
 
 class Image(NamedTuple):
-    """Facts about a base image; `known` only if its repository is in the table."""
+    """Facts about a base image; `known` only if its repository is in the table.
+
+    `workdir` is the directory that a stage starts in, empty if that is not certain.
+    """
 
     reference: str
     name: str = ""
@@ -49,6 +52,7 @@ class Image(NamedTuple):
     user: str = "?"
     plain_shell: bool = False
     docker_clean: bool = False
+    workdir: str = ""
 
     @property
     def is_debian_like(self) -> bool:
@@ -72,9 +76,12 @@ def image(reference: str, aliases: Mapping[str, str]) -> Image:
     row = _rows().get(name)
     if row is None:
         return Image(reference, name, tag)
+    family = Family(_rule(row["family"], tag) or Family.UNKNOWN)
+    certain = family is not Family.WINDOWS and (tag or len(row["workdir"].split()) == 1)
+    workdir = _rule(row["workdir"], tag) if certain else ""
     return Image(
-        reference, name, tag, _family(row["family"], tag), True, row["user"],
-        row["shell_instruction"] == "no", row["docker_clean"] == "yes",
+        reference, name, tag, family, True, row["user"],
+        row["shell_instruction"] == "no", row["docker_clean"] == "yes", workdir.strip("?"),
     )  # fmt: skip
 
 
@@ -83,9 +90,10 @@ def _rows() -> dict[str, dict[str, str]]:
     return {row["image"]: row for row in table("images")}
 
 
-def _family(rules: str, tag: str) -> Family:
+def _rule(rules: str, tag: str) -> str:
+    """Return the value of the first `pattern=value` whose pattern a tag matches."""
     for rule in rules.split():
-        pattern, _, family = rule.rpartition("=")
+        pattern, _, value = rule.rpartition("=")
         if fnmatchcase(tag, pattern or "*"):
-            return Family(family)
-    return Family.UNKNOWN
+            return value
+    return ""

@@ -10,9 +10,10 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from refactor.facts.images import Image
+from refactor.facts.managers import Manager, manager_of, managers
 from refactor.knowledge import table
 from refactor.shell import Command as Command
-from refactor.shell import Word
+from refactor.shell import Word as Word
 
 # Programs that run the command after their own options, and those options that take a value.
 _WRAPPERS: dict[str, frozenset[str]] = {
@@ -24,11 +25,6 @@ _WRAPPERS: dict[str, frozenset[str]] = {
     "exec": frozenset({"-a"}),
     "command": frozenset(),
 }
-_APT_VALUES = frozenset(
-    {"-o", "--option", "-c", "--config-file", "-t", "--target-release", "--default-release", "-a",
-     "--host-architecture", "-P", "--build-profiles"}
-)  # fmt: skip
-_PIP_NAMES = ("pip", "pip2", "pip3")
 
 
 class Operation(NamedTuple):
@@ -56,6 +52,11 @@ class Operation(NamedTuple):
             place = word
         return place
 
+    @property
+    def row(self) -> Manager:
+        """What the table says of the manager."""
+        return managers()[self.manager]
+
     def has(self, *names: str) -> bool:
         """Whether one of the options is given; single letters are found in clusters."""
         return any(_means(option, name) for option in self.options for name in names)
@@ -74,13 +75,10 @@ def operation(command: Command) -> Operation | None:
     if len(words) < 2 or words[0].literal is None:
         return None
     name = words[0].literal.rpartition("/")[2]
-    if name in ("apt-get", "apt", "aptitude"):
-        return _operation(name, words[0], words[1:], _APT_VALUES, wrapped)
-    if name in _PIP_NAMES or _is_versioned_pip(name):
-        return _operation("pip", words[0], words[1:], frozenset(), wrapped)
     if name.startswith("python") and [w.literal for w in words[1:3]] == ["-m", "pip"]:
-        return _operation("pip", words[2], words[3:], frozenset(), wrapped)
-    return None
+        name, words = "pip", words[2:]
+    found = manager_of("pip" if _is_versioned_pip(name) else name)
+    return _operation(found, words[0], words[1:], wrapped) if found else None
 
 
 def _is_versioned_pip(name: str) -> bool:
@@ -88,6 +86,7 @@ def _is_versioned_pip(name: str) -> bool:
 
 
 def unwrap(words: tuple[Word, ...]) -> tuple[tuple[Word, ...], bool]:
+    """Return the words of the command that sudo and the like run, and whether there was one."""
     wrapped = False
     while words and (name := words[0].literal) in _WRAPPERS:
         assert name is not None
@@ -104,22 +103,25 @@ def _assigns(text: str, wrapper: str) -> bool:
 
 
 def _operation(
-    manager: str, program: Word, words: tuple[Word, ...], values: frozenset[str], wrapped: bool
+    manager: Manager, program: Word, words: tuple[Word, ...], wrapped: bool
 ) -> Operation | None:
     options: list[str] = []
     arguments: list[Word] = []
     action: Word | None = None
+    name = ""
     skip = False
     for word in words:
         text = word.text if word.literal is None else word.literal
         if skip:
             options.append(text)
             skip = False
+        elif action is None and manager.name == "pacman" and _PACMAN_ACTION.match(text):
+            action, name = word, text[:2]
         elif text.startswith("-") and text != "-":
             options.append(text)
-            skip = text in values
+            skip = text in manager.values
         elif action is None:
-            action = word
+            action, name = word, text
         else:
             arguments.append(word)
     if action is None or action.literal is None:
@@ -127,9 +129,22 @@ def _operation(
     behind = words[words.index(action) + 1 :]
     flags = takewhile(lambda word: word.text.startswith("-"), behind)
     return Operation(
-        manager, action.literal, program, action, tuple(options), tuple(arguments), tuple(flags),
-        wrapped,
-    )  # fmt: skip
+        manager.name, name, program, action, tuple(options), tuple(arguments), tuple(flags), wrapped
+    )
+
+
+_PACMAN_ACTION = re.compile(r"-[DFQRSTU]")
+
+
+@lru_cache(maxsize=8192)
+def argv_operation(argv: tuple[str, ...]) -> Operation | None:
+    """Return what a command's words ask of a package manager."""
+    return operation(command_of(argv))
+
+
+def command_of(argv: tuple[str, ...]) -> Command:
+    """Return a command of words that are known."""
+    return Command(0, 0, (), tuple(Word(text, 0, 0, text) for text in argv), ())
 
 
 APT = frozenset({"apt", "apt-get", "aptitude"})
@@ -165,6 +180,51 @@ def cleans_lists(argv: tuple[str, ...]) -> bool:
     return name == "find" and any(_is_lists(a) for a in argv[1:]) and "-delete" in argv
 
 
+def fetches_index(found: Operation | None) -> bool:
+    """Whether an operation leaves apk's index in the image."""
+    if found is None or found.manager != "apk" or found.has("--no-cache"):
+        return False
+    return found.action == "update" or found.has(*APK_UPDATES)
+
+
+def needs_index(found: Operation | None) -> bool:
+    """Whether an operation reads apk's index, and does not fetch it itself."""
+    if found is None or found.manager != "apk" or found.has("--no-cache", *APK_UPDATES):
+        return False
+    return found.action in ("add", "upgrade", "fix", "search", "fetch", "list", "policy")
+
+
+APK_UPDATES = ("-U", "--update", "--update-cache")
+_CACHE_PATHS = re.compile(
+    r"(?:/var/lib/apt/lists|/var/cache/(?:apk|apt|apt/archives|yum|dnf|libdnf5|zypp|pacman/pkg|tdnf)|"
+    r"/etc/apk/cache)(?:/\*|/)?\Z"
+)
+
+
+def cleans_index(argv: tuple[str, ...]) -> bool:
+    """Whether a command deletes apk's index."""
+    words, _ = unwrap(command_of(argv).words)
+    return (
+        bool(words)
+        and words[0].text.endswith("rm")
+        and any(re.match(r"/(?:var/cache|etc)/apk|/var/cache/\*", word.text) for word in words[1:])
+    )
+
+
+def only_cleans(argv: tuple[str, ...]) -> bool:
+    """Whether all that a command does is to delete caches of package managers."""
+    words, _ = unwrap(command_of(argv).words)
+    if words and words[0].text == "rm":
+        paths = [word.text for word in words[1:] if not word.text.startswith("-")]
+        return bool(paths) and all(map(_CACHE_PATHS.match, paths))
+    found = argv_operation(argv)
+    if found is None:
+        return False
+    if found.manager in APT:
+        return found.action in ("clean", "autoclean", "distclean", "dist-clean")
+    return found.action in managers()[found.manager].cleaned
+
+
 def _is_lists(path: str) -> bool:
     """Whether a path or pattern covers the lists: they themselves, a folder above, or all in it."""
     path = path.strip("\"'")
@@ -187,6 +247,18 @@ SAME_IN_APT_GET = frozenset(
 def asks_apt(text: str) -> bool:
     """Whether a text that is not read as shell seems to install with apt."""
     return bool(re.search(r"\bapt(?:-get)?\W[^|;&]*\binstall\b", text))
+
+
+_ASKS = re.compile(
+    r"\b(?:apt|apt-get|yum|dnf5?|microdnf|tdnf|zypper|apk|conda|mamba|npm|yarn|composer)\W[^|;&]*"
+    r"\b(?:install|add|ci)\b|\bpacman\W[^|;&]*-S"
+)
+
+
+def asks_to_install(text: str, *names: str) -> bool:
+    """Whether a text that is not read as shell seems to install packages (with one of these)."""
+    found = _ASKS.search(text)
+    return bool(found) and (not names or any(re.search(rf"\b{name}\b", text) for name in names))
 
 
 def with_words(command: Command, added: Mapping[Word, list[str]]) -> str:

@@ -34,13 +34,16 @@ class Group(NamedTuple):
 
 def claims(snapshot: Snapshot, group: Group) -> tuple[Claim, ...]:
     """Return the claims that each RUN of a group but the last goes on in the next."""
-    stage = snapshot.build.stages[group.runs[0].stage]
-    label = snapshot.graph.stages[group.runs[0].stage].label
-    ends = (stage.runs[run.ordinal] for run in group.runs[:-1])
-    texts = (stage.events[end - 1].text if end else "" for end in ends)
-    return tuple(
-        Claim(Effect.LAYERS, frozenset({f"stage {label}", f"after {text}"})) for text in texts
-    )
+    return tuple(claim_end(snapshot, run) for run in group.runs[:-1])
+
+
+def claim_end(snapshot: Snapshot, run: Run) -> Claim:
+    """Return the claim that there is one layer less, as no RUN ends where this one does."""
+    stage = snapshot.build.stages[run.stage]
+    label = snapshot.graph.stages[run.stage].label
+    end = stage.runs[run.ordinal]
+    text = stage.events[end - 1].text if end else ""
+    return Claim(Effect.LAYERS, frozenset({f"stage {label}", f"after {text}"}))
 
 
 def neighbours(snapshot: Snapshot) -> Iterator[tuple[Run, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 from refactor.effects import Copy
@@ -18,6 +19,7 @@ _MAGIC = (
     b"\x04\x22\x4d\x18",
     b"\x1f\x9d",
 )
+_LAST_STRING = re.compile(r'"([^"\\]*)"\s*\]\Z')
 _TAR_MAGIC = b"ustar"
 _TAR_MAGIC_AT = 257
 _TAR_BLOCK = 512
@@ -36,6 +38,18 @@ def of(ins: Instruction, escape: str) -> tuple[str, ...]:
     """Return the sources of an instruction, heredocs left out."""
     words = list(ins.json) if ins.json is not None else parse_words(ins.args, escape)
     return tuple(word.strip("\"'") for word in words[:-1] if not word.startswith("<<"))
+
+
+def destination(ins: Instruction, escape: str) -> tuple[str, int]:
+    """Return the last word of an instruction as written, and where it is in the logical line.
+
+    It is empty if it is written with escapes in a JSON form.
+    """
+    if ins.json is None:
+        last = (parse_words(ins.args, escape) or [""])[-1]
+        return last, ins.args_end - len(last)
+    match = _LAST_STRING.search(ins.args)
+    return (match[1], ins.args_start + match.start(1)) if match else ("", ins.args_start)
 
 
 def is_remote(source: str) -> bool:

@@ -1,9 +1,11 @@
-"""Answer apt-get's question with `-y`.
+"""Answer a package manager's question with `-y`.
 
-A build has nobody who could answer. Without `-y`, apt-get stops as soon as it would install a
-package that was not named (hadolint: DL3014); where it asks nothing, `-y` changes nothing.
+A build has nobody who could answer. Without the option the manager stops as soon as it would ask
+(hadolint: DL3014, DL3030, DL3034, DL3038); where it asks nothing, the option changes nothing.
+pacman calls it `--noconfirm`.
 """
 
+import re
 from collections.abc import Iterator
 
 from refactor import (
@@ -20,17 +22,11 @@ from refactor import (
     transform,
 )
 
-_ACTIONS = frozenset({"install", "reinstall", "remove", "purge", "autoremove", "build-dep"})
-_ANSWERED = (
-    "-y", "--yes", "--assume-yes", "-qq", "-q=2", "--assume-no", "-s", "--simulate", "--dry-run",
-    "--just-print", "--print-uris", "--trivial-only", "--force-yes",
-)  # fmt: skip
-
 
 @transform(
     phase=Phase.FLAGS,
-    triggers=("apt",),
-    answers=["DL3014"],
+    triggers=("apt", "yum", "dnf", "zypper", "pacman", "conda", "mamba"),
+    answers=["DL3014", "DL3030", "DL3034", "DL3038"],
     stability="stable",
     examples=[
         Example("FROM debian\nRUN apt-get install -y curl\n"),
@@ -49,27 +45,37 @@ _ANSWERED = (
                 level=Safety.SAFE),
         Example("FROM debian\nRUN apt-get install curl || true\n", level=Safety.SAFE,
                 note="its failure is counted on, perhaps"),
+        Example("FROM fedora\nRUN dnf install --assumeno git\nRUN dnf check-update\n"),
+        Example("FROM opensuse/leap\nRUN zypper -n install git\n"),
+        Example("FROM continuumio/miniconda3\nRUN conda env create -f e.yml\n"),
+        Example("FROM fedora\nRUN echo assumeyes=1 >> /etc/dnf/dnf.conf\nRUN dnf install git\n"),
+        Example("FROM mcr.microsoft.com/windows/servercore\nRUN conda install x\n", refuses="P101"),
+        Example("FROM archlinux\nRUN pacman -Syu git\n",
+                "FROM archlinux\nRUN pacman -Syu --noconfirm git\n", level=Safety.SAFE),
+        Example("FROM centos:7\nRUN yum -q install git && sudo yum update\n",
+                "FROM centos:7\nRUN yum -q install -y git && sudo yum update -y\n", level=Safety.SAFE),
         Example("FROM debian\nONBUILD RUN apt-get install curl\n",
                 "FROM debian\nONBUILD RUN apt-get install -y curl\n"),
     ],
 )  # fmt: skip
 def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
-    """Look at each apt-get that would ask."""
-    if "assume-yes" in snapshot.text.lower():
-        return
+    """Look at each command that would ask."""
+    if re.search(r"assume-?yes|always_yes", snapshot.text.lower().replace("--assume", "")):
+        return  # somebody has answered for all of them, in a configuration file or a variable
     for run in snapshot.runs:
         if run.script is None:
-            if packages.asks_apt(run.instruction.args):
+            if packages.asks_to_install(run.instruction.args):
                 yield Refusal("P101", f"not read: {run.opaque}", "write it in shell form, on "
                               "commands joined by &&", run.instruction.span.start)  # fmt: skip
             continue
         always = apt.unconditional(run)
         for command, op in apt.operations(run):
-            if op.manager not in packages.APT or op.action not in _ACTIONS:
+            manager = op.row
+            if op.action not in manager.asks or op.has(manager.yes, *manager.answered):
                 continue
-            if op.has(*_ANSWERED) or apt.is_piped_into(run, command):
+            if apt.is_piped_into(run, command):
                 continue
-            edit, claim = edits.add_word(run, command, op.action_word, "-y", Effect.COMMANDS)
+            edit, claim = edits.add_word(run, command, op.action_word, manager.yes, Effect.COMMANDS)
             yield Change(
                 f"`{op.program.text} {op.action}` would ask, and nobody answers",
                 edit,
