@@ -204,6 +204,13 @@ class Measured:
                 remaining[one.finding.file] += one.weight
         return holding.total(), (holding - remaining).total()
 
+    def odd(self, rule: str) -> Counter[str]:
+        """Return, by file, how many findings are gone of which the verdict was that they cannot."""
+        unfit = Counter(
+            j.finding.file for j in self.judged_before if j.finding.rule == rule and j.reason
+        )
+        return unfit - Counter(f.file for f in self.after if f.rule == rule)
+
     def unexplained(self, rule: str) -> int:
         """Return how many findings remain in files where no refusal answers the rule."""
         return sum(
@@ -232,14 +239,24 @@ def measure(corpus: Path, scratch: Path, limit: int | None) -> tuple[Measured, d
         f"{len(names(old))} files; {len(bad)} that BuildKit does not read are left out, "
         f"{len(silent)} that hadolint does not read have findings of BuildKit's checks only"
     )
-    before = [f for f in before if f.file not in silent or _counts_anyway(f)]
-    after = [f for f in after if f.file not in silent or _counts_anyway(f)]
-    judged = judge(before, read(old)), judge(after, read(new))
+    files, files_after = read(old), read(new)
+    before = [f for f in before if _counts(f, silent, files)]
+    after = [f for f in after if _counts(f, silent, files_after)]
+    judged = judge(before, files), judge(after, files_after)
     return Measured(before, after, *judged, refusals(new)), origins
 
 
-def _counts_anyway(finding: Finding) -> bool:
-    return finding.rule == UNREADABLE or not re.match(r"DL|SC", finding.rule)
+def _counts(finding: Finding, silent: set[str], files: dict[str, Dockerfile]) -> bool:
+    """Return whether a finding is comparable, and not one that tally alone would make.
+
+    BuildKit's InvalidDefinitionDescription is about a comment directly above; tally looks
+    further up.
+    """
+    if finding.rule == "InvalidDefinitionDescription":
+        above = files[finding.file].lines[finding.line - 2] if finding.line > 1 else ""
+        return above.lstrip().startswith("#")
+    comparable = finding.rule == UNREADABLE or not re.match(r"DL|SC", finding.rule)
+    return comparable or finding.file not in silent
 
 
 def report(measured: Measured) -> list[str]:
@@ -248,12 +265,13 @@ def report(measured: Measured) -> list[str]:
     total = Counter[str]()
     print(
         f"\n{'rule':<31}{'before':>7}{'holds':>7}{'gone':>7}{'share':>8}{'after':>7}{'more':>6}"
-        f"{'no code':>9}"
+        f"{'no code':>9}{'odd':>5}"
     )
     for rule in PRECONDITIONS:
         (before, after), (holds, gone) = measured.counts(rule), measured.share(rule)
         row = {"before": before, "holds": holds, "gone": gone, "after": after}
         row |= {"more": measured.more(rule), "no code": measured.unexplained(rule)}
+        row["odd"] = measured.odd(rule).total()
         total.update(row)
         print(_row(rule, row))
     print(_row("all", total))
@@ -279,7 +297,7 @@ def _row(rule: str, row: dict[str, int] | Counter[str]) -> str:
     share = f"{row['gone'] / row['holds']:.1%}" if row["holds"] else "-"
     return (
         f"{rule:<31}{row['before']:>7}{row['holds']:>7}{row['gone']:>7}{share:>8}"
-        f"{row['after']:>7}{row['more']:>6}{row['no code']:>9}"
+        f"{row['after']:>7}{row['more']:>6}{row['no code']:>9}{row['odd']:>5}"
     )
 
 
@@ -290,10 +308,12 @@ def show(measured: Measured, rule: str, origins: dict[str, Path], scratch: Path)
     for one in measured.judged_after:
         if one.finding.rule == rule and not one.reason:
             _show(one.finding, new, origins, "holds")
+    gone = measured.odd(rule)
     print(f"\n{rule}: cannot be mended (lines of the original)")
     for one in measured.judged_before:
         if one.finding.rule == rule and one.reason:
-            _show(one.finding, old, origins, one.reason)
+            odd = ", yet gone (or another one of the file is)" if one.finding.file in gone else ""
+            _show(one.finding, old, origins, one.reason + odd)
     print(f"\n{rule}: files with more findings than before (lines of the file as rewritten)")
     before = Counter(f.file for f in measured.before if f.rule == rule)
     after = Counter(f.file for f in measured.after if f.rule == rule)

@@ -250,7 +250,7 @@ class Dockerfile:
                 comments = []
             else:
                 text, end = self._joined(number)
-                keyword, _, rest = text.lstrip().partition(" ")
+                keyword, rest = _first_word(text)
                 heredoc = None
                 if keyword.upper() in ("RUN", "COPY", "ADD", "ONBUILD"):
                     body, last = self._heredoc(rest, end)
@@ -276,7 +276,7 @@ class Dockerfile:
                 if not continued:
                     break
             number += 1
-        return re.sub(r"^(\s*\S+)\s", r"\1 ", "".join(parts)), end
+        return "".join(parts), end
 
     def _heredoc(self, text: str, end: int) -> tuple[str, int]:
         """Return the bodies of the heredocs of an instruction and the index of the last line."""
@@ -290,13 +290,18 @@ class Dockerfile:
         return "\n".join(self.lines[first + 1 : end]), end
 
 
+def _first_word(text: str) -> tuple[str, str]:
+    """Return the first word of a text and the rest, without the blanks around."""
+    words = text.split(maxsplit=1)
+    return (words[0], words[1].rstrip()) if len(words) > 1 else (text.strip(), "")
+
+
 def _instruction(
     keyword: str, rest: str, line: int, end: int, heredoc: str | None, comments: tuple[str, ...]
 ) -> Instruction:
     onbuild = keyword.upper() == "ONBUILD"
     if onbuild:
-        keyword, _, rest = rest.strip().partition(" ")
-    rest = rest.strip()
+        keyword, rest = _first_word(rest)
     flags: list[str] = []
     while keyword.upper() != "ENV" and (flag := _FLAG.match(rest)):
         flags.append(flag[0].strip())
@@ -381,7 +386,7 @@ def _gnu_wget(where: Place) -> bool:
     script = "\n".join(texts)
     if re.search(r"\bapk\b", script) or "alpine" in root or "busybox" in root:
         return bool(re.search(r"\bapk\b[^&;|]*\badd\b[^&;|]*\bwget\b", script))
-    if re.search(r"\b(apt|apt-get|yum|microdnf|dnf|zypper)\s", script):
+    if re.search(r"\b(apt|apt-get|yum|microdnf|dnf|tdnf|zypper)\s", script):
         return True
     return official(root) in _GNU and "$" not in root
 
@@ -510,6 +515,8 @@ def _twin(command: Command, where: Place) -> str:
 
 
 def _pip_cache(command: Command, where: Place) -> str:
+    if command.has("--no-cache"):
+        return "there is no cache already, in an abbreviation"
     if command.has("--cache-dir", "--download-cache"):
         return "a cache is asked for"
     if _OLD_PIP.search(where.stage.root):
@@ -562,7 +569,7 @@ _APT_USE = re.compile(
     r"\b(?:apt|apt-get|aptitude)\s+(?:-\S+\s+)*"
     r"(?:install|source|build-dep|upgrade|dist-upgrade|full-upgrade|satisfy|download)\b"
     r"|\bapt-(?:cache|file)\s|\baptitude\s|unattended-upgrade|\brosdep\s+install|\bmk-build-deps"
-    r"|--with-deps|playwright\s+install-deps|add-apt-repository|\bgdebi\s"
+    r"|--with-deps|playwright\s+install-deps|\bgdebi\s"
 )
 _APT_UPDATE = re.compile(r"\b(?:apt|apt-get|aptitude)\s+(?:-\S+\s+)*update\b")
 _CLEANED = re.compile(r"rm\s[^&;|]*/var/lib/apt/(lists)?|apt(-get)?\s+(-\S+\s+)*dist-?clean"
@@ -619,6 +626,11 @@ def _package_cache(rule: str) -> Precondition:
         found = offending(rule, where.ins)
         if not found:
             return "no such command by this reading"
+        script = where.ins.script or ()
+        last = max(at for at, c in enumerate(script) if any(c is one for one in found))
+        names = {c.name for c in found}
+        if any(c.name in names and "clean" in c.words and c.certain for c in script[last:]):
+            return "cleaned already: the linter misreads it"
         if any(c.has("--installroot", "--root", "-R") for c in found):
             return "another root"
         if any("cache" in flag for flag in where.ins.flags):
@@ -651,6 +663,10 @@ def _absolute_workdir(where: Place) -> str:
         return "ONBUILD: the directory is not known"
     if where.stage.windows or where.file.escape != "\\":
         return "Windows"
+    if where.ins.keyword == "WORKDIR":
+        path = where.ins.text.strip("'\"")
+        if path.startswith(("/", "$")):
+            return "absolute, in quotes" if path.startswith("/") else "it begins with a variable"
     return "" if directory(where) else "the directory before is not known"
 
 
@@ -682,8 +698,11 @@ def _plain_sources(where: Place) -> str:
 
 
 def _slash(where: Place) -> str:
-    words = where.ins.words
-    return "a variable in the destination" if not words or "$" in words[-1] else ""
+    *sources, destination = where.ins.words or [""]
+    if "$" in destination:
+        return "a variable in the destination"
+    plain = [source for source in sources if not re.search(r"[*?\[$]", source)]
+    return "" if len(plain) > 1 else "one file may be all that the patterns match"
 
 
 def _label_is_free(where: Place) -> str:
@@ -705,7 +724,10 @@ def _literal_ports(where: Place) -> str:
 def _key_and_value(where: Place) -> str:
     if where.file.escape != "\\":
         return "another escape character"
-    value = where.ins.text.partition(" ")[2].strip()
+    rows = where.file.lines[where.ins.line - 1 : where.ins.end]
+    if len(rows) > 1 and len(rows[0].split()) < 4 and rows[1].lstrip().startswith("#"):
+        return "a comment before the value"
+    value = _first_word(where.ins.text)[1]
     bare = re.sub(r"\\.", "", value)
     if not value or value.startswith("="):
         return "no plain value"

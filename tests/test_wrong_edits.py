@@ -18,7 +18,6 @@ from refactor.engine import Changed, Refused, Result, Unchanged, run
 from refactor.model import Safety
 from refactor.syntax import parse
 
-EVERYTHING = Config(select=("all",), level=Safety.RISKY)
 LISTS = "rm -rf /var/lib/apt/lists/*"
 QUIET = "apt-get install -y --no-install-recommends"
 
@@ -34,6 +33,7 @@ class Trap:
     refused: bool = False
     files: tuple[str, ...] | None = None
     wrong: str = ""
+    select: tuple[str, ...] = ("all",)
 
 
 def same(id: str, why: str, before: str, files: tuple[str, ...] | None = None) -> Trap:
@@ -220,7 +220,6 @@ PACKAGE_LISTS = [
         "/usr/bin/apt asks as apt does",
         "FROM debian:12\nRUN /usr/bin/apt-get install --no-install-recommends zip\n",
         "FROM debian:12\nRUN /usr/bin/apt-get install -y --no-install-recommends zip\n",
-        wrong="assume-yes proposes it, and the verifier, which knows no path, drops it",
     ),
 ]
 
@@ -364,7 +363,7 @@ MERGES = [
         "O5-directory-does-not-leak",
         "the next RUN starts in the working directory again",
         "FROM debian:12\nWORKDIR /srv\n"
-        "RUN cd /opt && wget https://a.example/a.tgz\nRUN tar xf a.tgz\n",
+        "RUN cd /opt && wget -q https://a.example/a.tgz\nRUN tar xf a.tgz\n",
     ),
     same(
         "U9-relative-directory-stays-relative",
@@ -404,8 +403,8 @@ MERGES = [
     Trap(
         "P9-number-sign-within-a-word",
         "the anchor of a URL is no comment",
-        "FROM debian:12\nRUN wget https://a.example/b#c\nRUN d\n",
-        "FROM debian:12\nRUN wget https://a.example/b#c \\\n    && d\n",
+        "FROM debian:12\nRUN wget -q https://a.example/b#c\nRUN d\n",
+        "FROM debian:12\nRUN wget -q https://a.example/b#c \\\n    && d\n",
     ),
     Trap(
         "K4-sequence-joined-with-and",
@@ -414,7 +413,7 @@ MERGES = [
         "FROM debian:12\nRUN { a; b; } \\\n    && c\n",
     ),
     same(
-        "K4-powershell",
+        "K4-windows-has-no-posix-shell",
         "&& means nothing to Windows PowerShell",
         "FROM mcr.microsoft.com/windows/servercore:ltsc2022\n"
         'SHELL ["powershell", "-Command"]\nRUN Write-Host a\nRUN Write-Host b\n',
@@ -454,11 +453,14 @@ MERGES = [
         "on the left of && `set -e` does not hold",
         "FROM debian:12\nRUN a\nRUN set -e; b; c\n",
     ),
-    same(
+    Trap(
         "U7-secret-stays-in-one-layer",
         "the file that holds the token is made and deleted in one RUN",
         "FROM node:20\nARG TOKEN\n"
         'RUN echo "//r/:_authToken=$TOKEN" > ~/.npmrc && npm ci && rm ~/.npmrc\n',
+        "FROM node:20\nARG TOKEN\n"
+        'RUN echo "//r/:_authToken=$TOKEN" > ~/.npmrc && npm ci && rm ~/.npmrc '
+        "&& npm cache clean --force\n",
     ),
     Trap(
         "P10-two-blanks-in-a-checksum-line",
@@ -578,7 +580,7 @@ LEFT_ALONE = [
     same(
         "P8-deleted-twice",
         "rm of a file that is gone would fail",
-        "FROM debian:12\nRUN wget -O /tmp/g.tgz https://a.example/g.tgz && tar xf /tmp/g.tgz "
+        "FROM debian:12\nRUN wget -q -O /tmp/g.tgz https://a.example/g.tgz && tar xf /tmp/g.tgz "
         "&& rm -rf /tmp/*\n",
     ),
 ]
@@ -672,15 +674,121 @@ ADDS = [
     ),
 ]
 
+DNF = "dnf clean all && rm -rf /var/cache/dnf"
+MOUNTS = ("mount-package-caches",)
+MANAGERS = [
+    same(
+        "U12-flag-in-front-of-the-action",
+        "the option counts wherever it stands, and CMD is another instruction",
+        'FROM alpine:3.20\nRUN apk --no-cache add ca-certificates wrk\nCMD ["wrk"]\n',
+    ),
+    same(
+        "P5-cleaned-by-a-sequence",
+        "the RUN cleans up already, whatever is between the two",
+        "FROM centos:7\nRUN yum install -y zip; yum clean all\nCMD a\n",
+    ),
+    same(
+        "O10-offline-at-run-time",
+        "what was fetched is needed when the container runs",
+        "FROM rust:1.80\nRUN cargo fetch\nCMD cargo run --offline\n",
+    ),
+    same(
+        "U8-module-cache-of-a-later-build",
+        "a build without the modules would fetch them again, or fail",
+        'FROM golang:1.23\nRUN go mod download\nCOPY . /src\nRUN make\nCMD ["go", "test"]\n',
+    ),
+    same(
+        "D1-body-of-a-heredoc",
+        "nothing goes behind the word that opens a heredoc, and nothing into it",
+        "FROM fedora:40\nRUN <<EOF\ndnf install -y zip\nEOF\nCMD a\n",
+    ),
+    Trap(
+        "H4-comment-below-the-last-package-of-dnf",
+        "the cleanup is a command of its own, not a part of a comment",
+        "FROM fedora:40\nRUN dnf install -y --setopt=install_weak_deps=False \\\n    # for x\n"
+        "    zip \\\n    # the end\n    git\nCMD a\n",
+        "FROM fedora:40\nRUN dnf install -y --setopt=install_weak_deps=False \\\n    # for x\n"
+        "    zip \\\n    # the end\n    git \\\n    && dnf clean all \\\n"
+        "    && rm -rf /var/cache/dnf\nCMD a\n",
+    ),
+    Trap(
+        "T2-value-of-an-option-of-dnf",
+        "the repository is a value: the flag stands behind the action, the packages stay",
+        f"FROM fedora:40\nRUN dnf --enablerepo crb install zip && {DNF}\nCMD a\n",
+        "FROM fedora:40\nRUN dnf --enablerepo crb install -y --setopt=install_weak_deps=False zip "
+        f"&& {DNF}\nCMD a\n",
+    ),
+    same(
+        "B-npm-is-only-recommended",
+        "without weak dependencies Fedora's nodejs comes without npm",
+        f"FROM fedora:40\nRUN dnf install -y nodejs && {DNF}\nCMD a\n",
+    ),
+    same(
+        "B-pattern-is-made-of-recommendations",
+        "without recommendations a pattern installs next to nothing",
+        "FROM opensuse/leap:15\nRUN zypper in -y -t pattern devel_basis && zypper clean\nCMD a\n",
+    ),
+    same(
+        "P8-archive-that-is-gone",
+        "rm of a file that is gone would fail",
+        "FROM debian:12\nRUN wget -q https://a.example/a.tgz && tar xf a.tgz && rm a.tgz\n",
+    ),
+    same(
+        "U5-busybox-wget",
+        "busybox knows no --progress",
+        "FROM alpine:3.20\nRUN wget https://a.example/a.tgz\n",
+    ),
+    same(
+        "K4-powershell",
+        "a stage of Windows is no POSIX shell",
+        "FROM mcr.microsoft.com/windows/servercore:ltsc2022\nRUN npm install x; yarn install\n",
+    ),
+    same(
+        "D5-cache-that-another-user-has",
+        "the cache is that of the user whom sudo names",
+        "FROM node:20\nRUN sudo -u node npm install x\n",
+    ),
+    Trap(
+        "U13-install-in-a-later-run",
+        "what is mounted in one RUN is not there in the next",
+        "FROM debian:12\nRUN apt-get update && apt-get install -y a\nRUN apt-get install -y b\n",
+        select=MOUNTS,
+    ),
+    Trap(
+        "U8-mount-over-what-a-build-reads",
+        "modules and crates that later builds read are not hidden behind a mount",
+        "FROM rust:1.80\nRUN cargo fetch\nCOPY . .\nRUN cargo build --release --offline\n",
+        select=MOUNTS,
+    ),
+    Trap(
+        "U12-cleanup-goes-only-with-a-mount",
+        "what empties the cache goes where the cache is mounted, and stays elsewhere",
+        f"FROM debian:12\nRUN apt-get update && {QUIET} zip && {LISTS}\nRUN {LISTS}\n",
+        "FROM debian:12\nRUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked "
+        f"apt-get update && {QUIET} zip\nRUN {LISTS}\n",
+        select=MOUNTS,
+    ),
+    Trap(
+        "P4-mount-beside-a-mount",
+        "the second mount is a flag of its own, with a blank in front of the command",
+        "FROM python:3.12\nRUN --mount=type=secret,id=a pip install zip\n",
+        "FROM python:3.12\nRUN --mount=type=secret,id=a --mount=type=cache,target=/root/.cache/pip "
+        "pip install zip\n",
+        select=MOUNTS,
+    ),
+]
+
 TRAPS = [
+    *MANAGERS,
     *PACKAGE_LISTS, *PIP, *KEY_VALUE, *MAINTAINERS, *MERGES, *LEFT_ALONE, *FROM_LINES, *ADDS,
 ]  # fmt: skip
 
 
 def _look(trap: Trap, text: str) -> Result:
+    config = Config(select=trap.select, level=Safety.RISKY)
     files = {n: d for n, _, d in (f.partition("=") for f in trap.files or ())}
     context = MemoryContext({n: d.encode("latin-1") for n, d in files.items()})
-    return run("Dockerfile", text.encode(), EVERYTHING, context if trap.files else None)
+    return run("Dockerfile", text.encode(), config, context if trap.files else None)
 
 
 def _parameter(trap: Trap) -> object:

@@ -72,6 +72,7 @@ _BERRY_FILES = (".yarnrc.yml", ".yarn", ".pnp.cjs")
         Example("FROM fedora\nRUN <<EOF\ndnf install -y git\nEOF\n", refuses="P207"),
         Example("FROM fedora\nRUN dnf install -y --installroot /mnt git\n", refuses="P209"),
         Example("FROM fedora\nONBUILD RUN dnf install -y git\n", refuses="P208"),
+        Example("FROM node:22\nRUN sudo -u node npm ci\n", refuses="P213"),
         Example("FROM node:22\nRUN corepack enable\nRUN yarn install\n", refuses="P210"),
         Example("FROM golang:1.23\nRUN go mod download\nCOPY . .\nRUN go build ./...\nCMD [\"go\", \"run\", \".\"]\n",
                 refuses="P211", note="the module cache is needed until the end"),
@@ -144,6 +145,9 @@ def _of_language(snapshot: Snapshot, run: Run, op: packages.Operation) -> Refusa
         if files or any(word in lowered for word in _BERRY):
             return Refusal("P210", "yarn 2 and later: the cache may be the application's packages",
                            "none needed", at)  # fmt: skip
+    if op.wrapped:
+        return Refusal("P213", f"another user's cache: `{op.program.text}` runs behind sudo or the like",
+                       "clean up by hand", at)  # fmt: skip
     if "--offline" in lowered or "prefer-offline" in lowered:
         return Refusal("P211", "something installs from the cache", "none needed", at)
     if op.manager in _OWN_IMAGE:

@@ -42,9 +42,9 @@ from refactor import (
         Example("FROM centos:7\nRUN yum install -y git\n", note="yum has none"),
         Example("FROM fedora\nRUN dnf install -y git\n", level=Safety.SAFE),
         Example("FROM fedora\nRUN dnf install -y git\n",
-                "FROM fedora\nRUN dnf install --setopt=install_weak_deps=False -y git\n"),
+                "FROM fedora\nRUN dnf install -y --setopt=install_weak_deps=False git\n"),
         Example("FROM opensuse/leap\nRUN zypper in -y git\n",
-                "FROM opensuse/leap\nRUN zypper in --no-recommends -y git\n"),
+                "FROM opensuse/leap\nRUN zypper in -y --no-recommends git\n"),
     ],
 )  # fmt: skip
 def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
@@ -72,7 +72,7 @@ def _judge(run: Run, command: packages.Command, op: packages.Operation) -> Chang
     if relying := weak.relying(known):
         return Refusal("P203", f"relies on weak dependencies: {', '.join(relying)}",
                        "add the flag and test the image", at)  # fmt: skip
-    edit, claim = edits.add_word(run, command, op.action_word, weak.option(op), Effect.PACKAGES)
+    edit, claim = edits.add_word(run, command, op.flag_place, weak.option(op), Effect.PACKAGES)
     return Change(
         "weak dependencies are not needed",
         edit,

@@ -70,7 +70,7 @@ def same_but_for_packages(before: Exec, after: Exec) -> bool:
     (place, flag), *kept = added
     if found.manager not in APT:
         installs = found.action in ("install", "in") and not kept and not weak.relying(names)
-        return installs and (place, flag) == (found.action_word.text, weak.option(found))
+        return installs and (place, flag) == (found.flag_place.text, weak.option(found))
     if found.action != "install":
         return False
     if flag != "--no-install-recommends" or not re.match(r"install\Z|-[yq]+\Z", place):
