@@ -1,4 +1,4 @@
-"""Keeps the generated parts of the README true.
+"""Keeps what is generated of the documentation true: parts of the README, and docs/rules.md.
 
 python -m bench.docs          write them
 python -m bench.docs --check  exit with 1 if they are out of date
@@ -12,10 +12,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+from refactor.knowledge import table
 from refactor.registry import entries
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+RULES = ROOT / "docs" / "rules.md"
+RULES_HEAD = """# Rules of other tools
+
+What answers each rule of hadolint and each check of BuildKit: a transform, which then heeds their ignore
+comments too, or the reason why there is none. *Later* is said of what is planned, *never* of what will not come.
+
+<!-- written by `python -m bench.docs` from refactor/knowledge/rules.tsv and the transforms -->
+
+| rule | what it finds | transform, or why there is none |
+|---|---|---|
+"""
 
 
 def transforms() -> str:
@@ -26,6 +38,21 @@ def transforms() -> str:
         answers = ", ".join(sorted(transform.answers))
         rows.append(f"| `{transform.id}` | {transform.title} | {answers} |")
     return "\n".join(rows)
+
+
+def rules() -> str:
+    """Return the page of rules."""
+    answers: dict[str, list[str]] = {}
+    for entry in entries():
+        for rule in entry.transform.answers:
+            off = "" if entry.transform.default else " (when asked for)"
+            answers.setdefault(rule, []).append(f"`{entry.id}`{off}")
+    rows = [
+        f"| {row['tool']} {row['rule']} | {row['finds']} "
+        f"| {', '.join(answers.get(row['rule'], [row['reason']]))} |"
+        for row in table("rules")
+    ]
+    return RULES_HEAD + "\n".join(rows) + "\n"
 
 
 def console(text: str) -> str:
@@ -52,14 +79,16 @@ def current() -> str:
 
 def main() -> None:
     """Write or check."""
-    parser = argparse.ArgumentParser(description="Keep the README true.")
+    parser = argparse.ArgumentParser(description="Keep the documentation true.")
     parser.add_argument("--check", action="store_true")
-    wanted = current()
+    pages = {README: current(), RULES: rules()}
     if parser.parse_args().check:
-        if wanted != README.read_text(encoding="utf-8"):
-            sys.exit("README.md is out of date: python -m bench.docs")
+        stale = [p.name for p, text in pages.items() if p.read_text(encoding="utf-8") != text]
+        if stale:
+            sys.exit(f"{', '.join(stale)} out of date: python -m bench.docs")
         return
-    README.write_text(wanted, encoding="utf-8")
+    for page, text in pages.items():
+        page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pytest
 from refactor.compose import Step, refactor
 from refactor.engine import unsound
 from refactor.model import Change, Safety
-from refactor.registry import entries, ordered
+from refactor.registry import entries, ordered, select
 from refactor.snapshot import Snapshot
 from refactor.source import Unreadable, apply, decode
 from refactor.syntax import ParseError, parse
@@ -31,7 +31,7 @@ COUNTED = 100  # a kind with fewer mutants has no share of its own
 
 def steps(paths: list[Path]) -> Iterator[Step]:
     """Yield every change that is made to the files."""
-    transforms = ordered(entries())
+    transforms = ordered(select(("all",), ()))
     for path in paths:
         try:
             dockerfile = parse(decode(path.read_bytes()))
@@ -160,6 +160,7 @@ def test_mutants_of_accepted_changes_are_rejected() -> None:
 
 
 CLEAN = "rm -rf /var/lib/apt/lists/*"
+WEED = "dnf clean all && rm -rf /var/cache/dnf"
 UPDATE, INSTALL = "apt-get update", "apt-get install -y curl"
 # Of each transform: a text, and wrong outcomes of the change that is made to it.
 WRONG: dict[str, dict[str, list[str]]] = {
@@ -404,6 +405,103 @@ WRONG: dict[str, dict[str, list[str]]] = {
     "use-key-value-form": {
         "ENV A b c": ['ENV A="b  c"', "ENV A=b", 'ENV B="b c"', 'ARG A="b c"'],
         "ENV B 1\nENV A $B": ["ENV B=1\nENV A='$B'", "ENV A=$B\nENV B=1", "ENV B=1 A=$B"],
+    },
+    "clean-package-caches": {
+        "RUN dnf install -y a\nCMD b": [
+            f"RUN dnf install -y a && {WEED}\nCMD c",
+            f"RUN {WEED} && dnf install -y a\nCMD b",
+            f"RUN dnf install -y a\nRUN {WEED}\nCMD b",
+            f"RUN dnf install -y a; {WEED}\nCMD b",
+            f"RUN dnf install -y a || {{ {WEED}; }}\nCMD b",
+            "RUN dnf install -y a && dnf clean all && rm -rf /var/cache\nCMD b",
+            "RUN dnf install -y a && dnf clean all && rm -rf '/var/cache/dnf'/../\nCMD b",
+            "RUN dnf install -y a && yum clean all && rm -rf /var/cache/dnf\nCMD b",
+            "RUN dnf install -y a && dnf clean all\nCMD b",
+        ],
+        "RUN a\nRUN npm ci": [
+            "RUN a && npm cache clean --force\nRUN npm ci",
+            "RUN a\nRUN npm ci && npm cache clean",
+            "RUN a\nRUN npm cache clean --force",
+            "RUN a\nRUN npm ci && npm cache clean --force > /dev/null",
+        ],
+    },
+    "drop-late-cleanup": {
+        f"RUN {UPDATE} && {INSTALL} && {CLEAN}\nRUN mkdir /a\nRUN apt-get clean\nCMD b": [
+            f"RUN {UPDATE} && {INSTALL}\nRUN mkdir /a\nCMD b",
+            f"RUN {UPDATE} && {INSTALL} && {CLEAN}\nCMD b",
+            f"RUN {UPDATE} && {INSTALL} && {CLEAN}\nRUN apt-get clean\nCMD b",
+            f"RUN {UPDATE} && {INSTALL} && {CLEAN} && mkdir /a\nCMD b",
+        ],
+    },
+    "limit-debian-frontend": {
+        "RUN a\nENV DEBIAN_FRONTEND=noninteractive\nRUN b\nCMD c": [
+            "RUN a\nRUN b\nCMD c",
+            "RUN a\nARG DEBIAN_FRONTEND=dialog\nRUN b\nCMD c",
+            "RUN a\nARG DEBIAN_FRONTEND\nRUN b\nCMD c",
+            "RUN a\nRUN b\nARG DEBIAN_FRONTEND=noninteractive\nCMD c",
+            "RUN a\nARG DEBIAN_FRONTEND=noninteractive\nARG X=1\nRUN b\nCMD c",
+            "RUN a\nARG DEBIAN_PRIORITY=noninteractive\nRUN b\nCMD c",
+        ],
+    },
+    "mount-package-caches": {
+        f"RUN {UPDATE} && {INSTALL} && {CLEAN}": [
+            f"RUN --mount=type=cache,target=/var/lib/apt {UPDATE} && {INSTALL}",
+            f"RUN --mount=type=tmpfs,target=/var/lib/apt/lists {UPDATE} && {INSTALL}",
+            f"RUN {UPDATE} && {INSTALL}",
+            f"RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked {INSTALL}",
+            "RUN --mount=type=cache,target=/usr,sharing=locked "
+            f"--mount=type=cache,target=/var/lib/apt/lists,sharing=locked {UPDATE} && {INSTALL}",
+        ],
+    },
+    "remove-unpacked-archives": {
+        "RUN curl -fO https://e.com/a.tgz && tar xf a.tgz && b": [
+            "RUN curl -fO https://e.com/a.tgz && rm -f a.tgz && tar xf a.tgz && b",
+            "RUN curl -fO https://e.com/a.tgz && tar xf a.tgz && rm -f a.tgz && b",
+            "RUN curl -fO https://e.com/a.tgz && tar xf a.tgz && b && rm -f b.tgz",
+            "RUN curl -fO https://e.com/a.tgz && tar xf a.tgz && b && rm -rf a.tgz",
+            "RUN curl -fO https://e.com/a.tgz && tar xf a.tgz && b; rm -f a.tgz",
+            "RUN curl -fO https://e.com/a.tgz && tar xf a.tgz && cd b && rm -f a.tgz",
+        ],
+    },
+    "shorten-wget-progress": {
+        "RUN wget https://e.com/a && wget2 b": [
+            "RUN wget --progress=bar https://e.com/a && wget2 b",
+            "RUN wget https://e.com/a && wget2 --progress=dot:giga b",
+            "RUN wget --progress=dot:giga -c https://e.com/a && wget2 b",
+        ],
+    },
+    "skip-apk-cache": {
+        "RUN apk update && apk add a && rm -rf /var/cache/apk/*\nRUN b": [
+            "RUN apk add a && rm -rf /var/cache/apk/*\nRUN b",
+            "RUN apk update && apk --no-cache add a\nRUN b",
+            "RUN apk update && apk add --no-cache a && rm -rf /var/cache/*\nRUN b",
+            "RUN apk update --no-cache && apk add a && rm -rf /var/cache/apk/*\nRUN b",
+            "RUN apk update && apk add --no-cache --no-scripts a && rm -rf /var/cache/apk/*\nRUN b",
+        ],
+        "RUN apk add --update a\nRUN apk add b": [
+            "RUN apk add --no-cache a\nRUN apk add b",
+            "RUN apk add a\nRUN apk add --no-cache b",
+        ],
+    },
+    "skip-gem-documentation": {
+        "RUN gem install a && npm install b": [
+            "RUN gem install a && npm install --no-document b",
+            "RUN gem install --no-document a -f && npm install b",
+        ],
+    },
+    "skip-login-log": {
+        "RUN useradd -u 1234567 a && userdel b": [
+            "RUN useradd -l -u 1234567 a && userdel -l b",
+            "RUN useradd -m -u 1234567 a && userdel b",
+            "RUN useradd -l a && userdel b",
+        ],
+    },
+    "skip-weak-dependencies": {
+        "RUN dnf install -y a && dnf install -y nodejs": [
+            "RUN dnf install -y a && dnf install -y --setopt=install_weak_deps=False nodejs",
+            "RUN dnf install -y --setopt=tsflags=nodocs a && dnf install -y nodejs",
+            "RUN dnf install -y --setopt=install_weak_deps=False a b && dnf install -y nodejs",
+        ],
     },
 }
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from refactor import edits
+from refactor.knowledge import table
 from refactor.model import (
     Change,
     Claim,
@@ -430,3 +431,12 @@ def test_examples_have_a_context() -> None:
     given = replace(CHANGES, files=("a/b=\xe9", "c"))
     ignored = Example("FROM a\nrun b\n", files=("a/b=x",))
     assert check(replace(GOOD, propose=propose, examples=(STAYS, ignored, given))) == 3
+
+
+def test_each_rule_of_other_tools_has_a_transform_or_a_reason() -> None:
+    rows = table("rules")
+    answered = {rule for entry in entries() for rule in entry.transform.answers}
+    assert answered <= {row["rule"] for row in rows}
+    for row in rows:
+        assert (row["rule"] in answered) == (row["reason"] == "-"), row["rule"]
+    assert len(rows) == len({row["rule"] for row in rows}) == 94

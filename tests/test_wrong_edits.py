@@ -441,7 +441,7 @@ MERGES = [
     same(
         "O10-cache-mounts-are-not-invented",
         "the image needs the registry that a mount would take out of it",
-        "FROM rust:1.80\nRUN cargo fetch\nCMD cargo run --offline\n",
+        "FROM rust:1.81\nRUN cargo fetch\nCMD cargo run --offline\n",
     ),
     same(
         "U5-negation",
