@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from refactor.effects import Block, Build, Copy, Event, Exec, Stage, Verbatim
+from refactor.facts import archives
 from refactor.facts.metadata import AUTHORS
+from refactor.facts.packages import only_cleans
 from refactor.model import Claim, Effect
 from refactor.snapshot import Snapshot
 from refactor.syntax import parse
@@ -1006,3 +1008,60 @@ def test_the_cases_have_every_effect_in_use_both_ways() -> None:
         cases = [case for case in CASES.values() if bool(case.verdict) is rejected]
         assert len(cases) >= 20
         assert {effect for case in cases for effect, _ in case.claims} == {L, C, K, P, M, F, O}
+
+
+@pytest.mark.parametrize(
+    ("command", "only"),
+    [
+        ("rm -rf /var/lib/apt/lists/*", True),
+        ("sudo rm -rf /var/lib/apt/lists /var/cache/apt/archives", True),
+        ("rm -rf /var/cache/apk/", True),
+        ("rm -rf /var/cache/*", False),
+        ("rm -rf /var/lib/apt/lists/* /tmp/*", False),
+        ("rm -rf /var/cache/yum/../..", False),
+        ("rm -rf", False),
+        ("apt-get clean", True),
+        ("apt-get autoremove", False),
+        ("yum -y clean all", True),
+        ("npm cache clean --force", True),
+        ("npm cache add x", False),
+        ("npm cache verify", False),
+        ("yarn cache clean", True),
+        ("yarn cache dir", False),
+        ("go clean -cache -modcache", True),
+        ("go clean", False),
+        ("go clean -i -cache", False),
+        ("pacman -Scc", True),
+        ("pacman -S git", False),
+        ("conda clean -afy", True),
+        ("composer clear-cache", True),
+        ("composer install", False),
+    ],
+)
+def test_what_only_deletes_caches(command: str, only: bool) -> None:
+    assert only_cleans(tuple(command.split())) is only
+
+
+@pytest.mark.parametrize(
+    ("command", "fetched", "opened"),
+    [
+        ("curl -fsSLO https://e.com/a.tgz", "a.tgz", ""),
+        ("curl -o /tmp/a.tgz https://e.com/b", "/tmp/a.tgz", ""),
+        ("curl https://e.com/a.tgz", "", ""),
+        ("curl -O https://e.com/$V.tgz", "", ""),
+        ("curl -O https://e.com/a https://e.com/b", "", ""),
+        ("wget https://e.com/a.tgz", "a.tgz", ""),
+        ("wget -O - https://e.com/a.tgz", "", ""),
+        ("wget -P /tmp https://e.com/a.tgz", "", ""),
+        ("wget -qO a.zip https://e.com/b?c", "a.zip", ""),
+        ("tar xzf a.tgz", "", "a.tgz"),
+        ("tar -xzf a.tgz -C /b", "", "a.tgz"),
+        ("tar -C /b -xf a.tgz", "", ""),
+        ("tar czf a.tgz b", "", ""),
+        ("tar xf -", "", ""),
+        ("unzip -q a.zip -d /b", "", "a.zip"),
+    ],
+)
+def test_archives_of_certain_names(command: str, fetched: str, opened: str) -> None:
+    argv = tuple(command.split())
+    assert (archives.downloaded(argv), archives.unpacked(argv)) == (fetched, opened)

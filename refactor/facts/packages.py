@@ -211,6 +211,9 @@ def cleans_index(argv: tuple[str, ...]) -> bool:
     )
 
 
+_GO_CACHES = frozenset({"-cache", "-modcache", "-testcache", "-fuzzcache"})
+
+
 def only_cleans(argv: tuple[str, ...]) -> bool:
     """Whether all that a command does is to delete caches of package managers."""
     words, _ = unwrap(command_of(argv).words)
@@ -222,7 +225,13 @@ def only_cleans(argv: tuple[str, ...]) -> bool:
         return False
     if found.manager in APT:
         return found.action in ("clean", "autoclean", "distclean", "dist-clean")
-    return found.action in managers()[found.manager].cleaned
+    words = [word.text for word in found.arguments]
+    if found.action == "cache":
+        return found.action in found.row.cleaned and words[:1] == ["clean"]
+    if found.manager == "go":
+        options = set(found.options)
+        return found.action == "clean" and not words and set() < options <= _GO_CACHES
+    return found.action_word.text in found.row.cleaned
 
 
 def _is_lists(path: str) -> bool:
