@@ -225,12 +225,12 @@ def only_cleans(argv: tuple[str, ...]) -> bool:
         return False
     if found.manager in APT:
         return found.action in ("clean", "autoclean", "distclean", "dist-clean")
-    words = [word.text for word in found.arguments]
+    rest = [word.text for word in found.arguments]
     if found.action == "cache":
-        return found.action in found.row.cleaned and words[:1] == ["clean"]
+        return found.action in found.row.cleaned and rest[:1] == ["clean"]
     if found.manager == "go":
         options = set(found.options)
-        return found.action == "clean" and not words and set() < options <= _GO_CACHES
+        return found.action == "clean" and not rest and set() < options <= _GO_CACHES
     return found.action_word.text in found.row.cleaned
 
 
