@@ -20,8 +20,9 @@ README = ROOT / "README.md"
 RULES = ROOT / "docs" / "rules.md"
 RULES_HEAD = """# Rules of other tools
 
-What answers each rule of hadolint and each check of BuildKit: a transform, which then heeds their ignore
-comments too, or the reason why there is none. *Later* is said of what is planned, *never* of what will not come.
+What answers each rule of hadolint and each check of BuildKit: a transform, which then heeds their
+ignore comments too, or the reason why there is none. *Later* is said of what is planned, *never* of
+what will not come.
 
 <!-- written by `python -m bench.docs` from refactor/knowledge/rules.tsv and the transforms -->
 

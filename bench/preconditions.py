@@ -234,7 +234,7 @@ class Dockerfile:
 
     def _stage(self, ins: Instruction) -> Stage:
         words = ins.text.split()
-        base = words[0] if words else ""
+        base = words[0].strip("'\"") if words else ""
         name = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
         earlier = [s for s in self.stages if s.name and s.name.lower() == base.lower()]
         return Stage(ins, base, name, earlier[-1] if earlier else None)
@@ -382,10 +382,11 @@ def _gnu_wget(where: Place) -> bool:
     root = where.stage.root.lower()
     if "fedora" in root:
         return False
-    texts = [i.text for i in [*where.before, where.ins] if i.keyword == "RUN"]
-    script = "\n".join(texts)
+    earlier = [i.text for i in where.before if i.keyword == "RUN"]
+    kept = [text for text in earlier if not re.search(r"\bapk\s[^&;|]*\bdel\b", text)]
+    script = "\n".join([*kept, where.ins.text])
     if re.search(r"\bapk\b", script) or "alpine" in root or "busybox" in root:
-        return bool(re.search(r"\bapk\b[^&;|]*\badd\b[^&;|]*\bwget\b", script))
+        return bool(re.search(r"\bapk\b[^&;|\n]*\badd\b[^&;|\n]*\swget(\s|$)", script))
     if re.search(r"\b(apt|apt-get|yum|microdnf|dnf|tdnf|zypper)\s", script):
         return True
     return official(root) in _GNU and "$" not in root
@@ -523,7 +524,7 @@ def _pip_cache(command: Command, where: Place) -> str:
         return "pip may be too old"
     for ins in where.file.instructions:
         if ins.keyword in ("COPY", "VOLUME", "ENV", "ARG") and (
-            ".cache" in ins.text or re.search(r"PIP_(DOWNLOAD_)?CACHE", ins.text)
+            ".cache" in ins.text or re.search(r"PIP_(NO_|DOWNLOAD_)?CACHE", ins.text)
         ):
             return "the cache is used"
     return "the cache is mounted" if any("/pip" in f for f in where.ins.flags) else ""

@@ -567,7 +567,7 @@ def _neighbours(pair: Pair, form: Body) -> Iterator[tuple[str, str, Node]]:
 
 def _chain(pair: Pair) -> list[Command]:
     """Return the programs of a script after a change that is but a chain of them."""
-    script = read(pair.after[0])
+    script = read("".join(pair.after[:1]))  # nothing, where a RUN is gone
     parts = script.body.parts if isinstance(script, Script) else ()
     if len(parts) != 1 or "||" in getattr(parts[0], "operators", ()):
         return []

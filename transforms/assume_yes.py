@@ -14,6 +14,7 @@ from refactor import (
     Example,
     Phase,
     Refusal,
+    Run,
     Safety,
     Snapshot,
     apt,
@@ -70,15 +71,13 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
             continue
         always = apt.unconditional(run)
         for command, op in apt.operations(run):
-            manager = op.row
-            if op.action not in manager.asks or op.has(manager.yes, *manager.answered):
-                continue
-            if apt.is_piped_into(run, command):
-                continue
-            edit, claim = edits.add_word(run, command, op.action_word, manager.yes, Effect.COMMANDS)
-            yield Change(
-                f"`{op.program.text} {op.action}` would ask, and nobody answers",
-                edit,
-                claim,
-                Safety.SAFE if command.start in always else Safety.SUGGESTED,
-            )
+            answered = op.has(op.row.yes, *op.row.answered) or apt.is_piped_into(run, command)
+            if op.action in op.row.asks and not answered:
+                yield _judge(run, command, op, command.start in always)
+
+
+def _judge(run: Run, command: packages.Command, op: packages.Operation, always: bool) -> Change:
+    edit, claim = edits.add_word(run, command, op.action_word, op.row.yes, Effect.COMMANDS)
+    name = f"{op.program.text} {op.action}"
+    assumes = () if always else (f"nothing counts on `{name}` to stop where it would ask",)
+    return Change(f"`{name}` would ask, and nobody answers", edit, claim, assumes=assumes)

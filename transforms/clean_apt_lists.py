@@ -81,19 +81,22 @@ class Options:
 )  # fmt: skip
 def propose(snapshot: Snapshot, options: Options | None) -> Iterator[Change | Refusal]:
     """Look at each RUN that fetches the lists."""
-    options = options or Options()
+    everywhere = options is not None and options.all_stages
     wanted = apt.output_stages(snapshot)
     for run in snapshot.runs:
         at = run.instruction.span.start
         if run.script is None:
             if packages.asks_apt(run.whole):
                 yield Refusal("P207", f"not read: {run.opaque}", "join commands by &&", at)
+        elif not any(packages.updates_lists(op) for _, op in apt.operations(run)):
             continue
-        if not _fetches(run) or apt.cleaned_at_end(run) or apt.mounts_lists(run):
+        elif not any(packages.needs_lists(op) for _, op in apt.operations(run)):
+            yield Refusal("P215", "it fetches lists for others", "join it to the install", at)
+        elif apt.cleaned_at_end(run) or apt.mounts_lists(run):
             continue
-        if run.triggered:
+        elif run.triggered:
             yield Refusal("P208", "ONBUILD: what follows is not known", "clean up by hand", at)
-        elif run.stage not in wanted and not options.all_stages:
+        elif run.stage not in wanted and not everywhere:
             yield Refusal("P205", "no image has this stage's layers", "all_stages = true", at)
         else:
             yield _judge(snapshot, run)
@@ -115,7 +118,11 @@ def _judge(snapshot: Snapshot, run: Run) -> Change | Refusal:
     command = "rm -rf /var/lib/apt/lists/*"
     if all(op.wrapped for _, op in apt.operations(run) if op.manager in packages.APT):
         command = f"sudo {command}"
+    if apt.installs_when_run(snapshot):
+        return Refusal("P216", "containers of this base install packages", "none needed", at)
     assumes = [hazard.assumption for hazard in after.doubtful]
+    if sentence := apt.at_run_time(snapshot):
+        assumes.append(sentence)
     if apt.is_library(snapshot):
         assumes.append("an image that starts from this one fetches the lists it needs")
     return Change(
@@ -124,9 +131,3 @@ def _judge(snapshot: Snapshot, run: Run) -> Change | Refusal:
         (Claim(Effect.CACHES, frozenset({f"+ {command}"})),),
         assumes=tuple(dict.fromkeys(assumes)),
     )
-
-
-def _fetches(run: Run) -> bool:
-    found = [op for _, op in apt.operations(run)]
-    updates = any(packages.updates_lists(op) for op in found)
-    return updates and any(packages.needs_lists(op) for op in found)

@@ -26,7 +26,10 @@ from refactor import (
 )
 
 _NAME = "DEBIAN_FRONTEND"
-_ASSUMES = f"nothing that runs in a container relies on {_NAME}"
+_ASSUMES = (
+    f"nothing that runs in a container relies on {_NAME}",
+    "an image that starts from this one sets its own",
+)
 
 
 @transform(
@@ -51,9 +54,15 @@ _ASSUMES = f"nothing that runs in a container relies on {_NAME}"
 def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     """Look at each ENV that sets it."""
     escape = snapshot.dockerfile.escape
+    wanted = apt.output_stages(snapshot)
     for stage in snapshot.graph.stages:
         for ins in stage.instructions:
-            if ins.keyword == "ENV" and _NAME in ins.args and not words.is_legacy(ins, escape):
+            if (
+                stage.index in wanted
+                and ins.keyword == "ENV"
+                and _NAME in ins.args
+                and not words.is_legacy(ins, escape)
+            ):
                 found = dict(words.pairs(ins, escape))
                 if found.get(_NAME, "").strip("\"'") == "noninteractive":
                     yield _judge(snapshot, stage, ins, len(found))
@@ -82,5 +91,5 @@ def _judge(
                 frozenset({f"stage {stage.label}", f"{_NAME}=noninteractive becomes ARG"}),
             ),
         ),
-        assumes=(_ASSUMES,),
+        assumes=_ASSUMES,
     )

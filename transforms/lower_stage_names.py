@@ -54,5 +54,6 @@ def _judge(snapshot: Snapshot, stage: stages.Stage, own: Edit) -> Change | Refus
         for index, place in stages.references(graph)
         if index == stage.index and snapshot.text[place.start : place.end] != stage.name
     ]
-    assumes = (f"no build asks for the target `{written}`",) * (snapshot.engine == "buildah")
+    # BuildKit compares names without case, Buildah its targets with it.
+    assumes = (f"no build but BuildKit's asks for the target `{written}`",)
     return Change(f"`{stage.name}` in lower case", (own, *others), assumes=assumes)

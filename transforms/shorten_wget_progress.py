@@ -28,7 +28,8 @@ _QUIET = re.compile(
     r"--(?:quiet|no-verbose|progress|output-file|append-output|show-progress|version|help|config)\b"
     r"|-[a-zA-Z]*[qoah]|-nv\Z|-V\Z"
 )
-_GNU = frozenset({"debian", "ubuntu", "rhel", "suse", "arch", "azurelinux"})
+_GNU = frozenset({"debian", "ubuntu", "rhel", "suse", "arch"})
+_NOT_GNU = ("alpine", "busybox")
 
 
 @transform(
@@ -41,6 +42,8 @@ _GNU = frozenset({"debian", "ubuntu", "rhel", "suse", "arch", "azurelinux"})
         Example("FROM debian\nRUN wget --progress=bar https://e.com/a\n"),
         Example("FROM debian\nRUN apt-get install -y wget && echo wget https://e.com/a\n"),
         Example("FROM alpine\nRUN wget https://e.com/a\n", refuses="W101"),
+        Example("FROM corp/tool:1-alpine\nRUN wget https://e.com/a\n", refuses="W101"),
+        Example("FROM fedora:41\nRUN wget https://e.com/a\n", refuses="W101"),
         Example("FROM busybox\nRUN wget https://e.com/a\n", refuses="W101"),
         Example("FROM debian\nRUN wget https://e.com/a 2>&1 | grep ok\n", refuses="W102"),
         Example("FROM corp/base\nRUN wget https://e.com/a\n", level=Safety.SAFE),
@@ -77,9 +80,12 @@ def _known(snapshot: Snapshot, run: Run, installed: set[int]) -> bool | None:
     while stage.parent is not None:
         stage = snapshot.graph.stages[stage.parent]
         ancestors.add(stage.index)
+    if "wget2" in snapshot.text or stage.image.name == "fedora":
+        return False  # wget2, of which some releases know no `dot`
     if ancestors & installed or stage.image.family in _GNU:
         return True
-    return None if stage.image.family == "unknown" else False
+    busybox = any(word in stage.image.reference for word in _NOT_GNU)
+    return None if stage.image.family == "unknown" and not busybox else False
 
 
 def _judge(
@@ -88,7 +94,9 @@ def _judge(
 ) -> Change | Refusal:  # fmt: skip
     at = run.instruction.span.start
     if gnu is False:
-        return Refusal("W101", "busybox's wget has no such option", "install wget", at)
+        return Refusal(
+            "W101", "busybox's wget and wget2 have no such option", "install GNU wget", at
+        )
     if any("2>" in redirect.text or "&>" in redirect.text for redirect in command.redirects):
         return Refusal("W102", "something reads what wget logs", "none needed", at)
     edit, claim = edits.add_word(run, command, program, _FLAG, Effect.COMMANDS)

@@ -26,7 +26,8 @@ from refactor import (
     transform,
 )
 
-_OFF = ("--no-cache", "--cache-dir", "--no-network")
+_OFF = ("--cache-dir", "--no-network")
+_VARIABLE = re.compile(r"\$\{?(\w+)")
 _OLD = re.compile(r"2\.\d|3\.[0-2](?!\d)")
 
 
@@ -72,7 +73,11 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                                      run.instruction.span.start))  # fmt: skip
             continue
         for command, op in apt.operations(run):
-            if op.manager != "apk" or op.action not in op.row.fills or op.has(*_OFF):
+            if op.manager != "apk" or op.action not in op.row.fills or op.has("--no-cache"):
+                continue
+            if op.has(*_OFF) or _may_say_so(snapshot, command):
+                plain.append(Refusal("P306", "an option or a variable decides", "none needed",
+                                     run.instruction.span.start))  # fmt: skip
                 continue
             if not caches.is_mounted(run, op.row):
                 kind = fetching if op.has(*packages.APK_UPDATES) else plain
@@ -83,6 +88,12 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     yield from fetching
     if not any(isinstance(found, Change) for found in fetching):
         yield from _superfluous(snapshot)
+
+
+def _may_say_so(snapshot: Snapshot, command: packages.Command) -> bool:
+    """Whether a variable among the words may bring the option."""
+    variables = [name for word in command.words for name in _VARIABLE.findall(word.text)]
+    return any(re.search(rf"\b{name}[= ][^\n]*--no-cache", snapshot.text) for name in variables)
 
 
 def _flag(
@@ -154,7 +165,8 @@ def _drop(
     deleted = edits.delete_command(run, command)
     claims = [Claim(Effect.CACHES, frozenset({f"- {text}"}))]
     if run.script is not None and len(list(run.script.commands())) == 1:
-        deleted = edits.delete_instruction(snapshot, run.instruction)
+        used = caches.named_later(snapshot, run, "apk")
+        deleted = edits.delete_instruction(snapshot, run.instruction) if used else ()
         claims.append(rows.claim_end(snapshot, run))
     if deleted and any(event.text == text for event in caches.own_events(snapshot, run)):
         yield Change(reason, deleted, tuple(claims), assumes=assumes)

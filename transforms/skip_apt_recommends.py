@@ -69,15 +69,18 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     """Look at each `apt-get install` that does not say."""
     if "install-recommends" in snapshot.text.lower().replace("--no-install-recommends", ""):
         return  # somebody has decided, in a configuration file or on a command line
+    given: dict[int, set[str]] = {}  # what the changes so far keep by name, by stage
     for run in snapshot.runs:
         for command, op in apt.operations(run):
             if op.manager in packages.APT and op.action == "install" and not op.has(*_DECIDED):
-                yield _judge(snapshot, run, command, op)
+                names = given.setdefault(run.stage, set())
+                yield _judge(snapshot, run, command, op, names)
 
 
 def _judge(
-    snapshot: Snapshot, run: Run, command: packages.Command, op: packages.Operation
-) -> Change | Refusal:
+    snapshot: Snapshot, run: Run, command: packages.Command, op: packages.Operation,
+    given: set[str],
+) -> Change | Refusal:  # fmt: skip
     at = run.instruction.span.start
     names = [word.literal for word in op.arguments]
     known = [n for n in names if n is not None and "/" not in n and not n.endswith("-")]
@@ -108,31 +111,36 @@ def _judge(
     if missing and apt.is_minimal(image):
         return Refusal("P208", f"`{missing[0]}` is used, and installed nowhere by name",
                        f"install what brings `{missing[0]}` by name", at)  # fmt: skip
-    keep = [name for name in needed if not stage.has(name, here)]
-    first = apt.has_comments(run, command)  # behind the last, they would stand under its comment
-    after = packages.with_words(
-        command,
-        {
-            op.flag_place: [_FLAG, *keep] if first else [_FLAG],
-            op.arguments[-1]: [] if first else keep,
-        },
+    keep = [name for name in needed if name not in given and not stage.has(name, here)]
+    if command.start in apt.unconditional(run):
+        given.update(keep)
+    assumes = (
+        *(
+            f"`{name}`, and what it depends on, need none of the packages that they recommend"
+            for name in needs.unknown
+        ),
+        *(f"the base image brings `{name}`" for name in missing),
+        *packages.release_assumption(image, keep),
     )
+    return _change(run, command, op, keep, assumes)
+
+
+def _change(
+    run: Run, command: packages.Command, op: packages.Operation, keep: list[str],
+    assumes: tuple[str, ...],
+) -> Change:  # fmt: skip
+    first = apt.has_comments(run, command)  # behind the last, they would stand under its comment
+    behind, last = ([_FLAG, *keep], []) if first else ([_FLAG], keep)
+    after = packages.with_words(command, {op.flag_place: behind, op.arguments[-1]: last})
     return Change(
         f"recommended packages are not needed{_besides(keep)}",
         (
-            edits.insert_word(run, op.flag_place, " ".join([_FLAG, *keep] if first else [_FLAG])),
-            *edits.append_words(run, op.arguments[-1], [] if first else keep),
+            edits.insert_word(run, op.flag_place, " ".join(behind)),
+            *edits.append_words(run, op.arguments[-1], last),
         ),
         (edits.changed_command(command, after, Effect.PACKAGES),),
         Safety.SUGGESTED,
-        (
-            *(
-                f"`{name}`, and what it depends on, need none of the packages that they recommend"
-                for name in needs.unknown
-            ),
-            *(f"the base image brings `{name}`" for name in missing),
-            *packages.release_assumption(image, keep),
-        ),
+        assumes,
     )
 
 

@@ -31,11 +31,13 @@ _LARGE = 100_000  # hadolint's bound: six digits
         Example("FROM debian\nRUN useradd -u 1000 app\n"),
         Example("FROM debian\nRUN useradd -l -u 123456 app\n"),
         Example("FROM debian\nRUN useradd --no-log-init --uid=123456 app\n"),
-        Example("FROM debian\nRUN useradd -u $NUMBER app\n"),
         Example("FROM debian\nRUN <<EOF\nuseradd -u 123456 app\nEOF\n", refuses="U401"),
         Example("FROM debian\nRUN useradd -u 123456 app && sudo useradd --uid=1234567 -m \\\n  b\n",
                 "FROM debian\nRUN useradd -l -u 123456 app && sudo useradd -l --uid=1234567 -m \\\n  b\n",
                 level=Safety.SAFE),
+        Example("FROM debian\nRUN useradd -u $NUMBER app\n",
+                "FROM debian\nRUN useradd -l -u $NUMBER app\n", level=Safety.SAFE,
+                note="it may be large"),
         Example("FROM debian\nONBUILD RUN useradd -mu 123456 app\n",
                 "FROM debian\nONBUILD RUN useradd -l -mu 123456 app\n"),
     ],
@@ -67,6 +69,6 @@ def _is_large(words: list[str]) -> bool:
             value = "".join(words[index + 1 : index + 2])
         elif word.startswith("-u"):
             value = word[2:]
-        if value.isdecimal() and int(value) >= _LARGE:
+        if value.startswith("$") or (value.isdecimal() and int(value) >= _LARGE):
             return True
     return False

@@ -68,4 +68,6 @@ def _judge(snapshot: Snapshot, stage: stages.Stage, ins: Instruction) -> Change 
     if not path.startswith("/"):
         return Refusal("W101", "what it is relative to is not known", "set WORKDIR before it", at)
     edit = edits.replace_logical(ins, ins.args_start, ins.args_end, path)
-    return Change(f"`{ins.args}` is {path} here", (edit,))
+    return Change(
+        f"`{ins.args}` is {path} here", (edit,), assumes=workdirs.assumed(snapshot, stage, ins)
+    )

@@ -184,6 +184,13 @@ def _is_quieter(before: tuple[str, ...], after: tuple[str, ...]) -> bool:
 
 
 def _is_apt_get(before: tuple[str, ...], after: tuple[str, ...]) -> bool:
+    if "--with-new-pkgs" in after and "--with-new-pkgs" not in before:
+        at = after.index("--with-new-pkgs")
+        if after[at - 1] != "upgrade":
+            return False
+        plain = after[:at] + after[at + 1 :]
+        pairs = [(b, a) for b, a in zip(before, plain, strict=False) if b != a]
+        return len(before) == len(plain) and pairs == [("apt", "apt-get")]
     if len(before) != len(after):
         return False
     changed = [i for i, (b, a) in enumerate(zip(before, after, strict=True)) if b != a]

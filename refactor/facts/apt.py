@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from refactor.effects import Copy, flat
 from refactor.facts.images import Image
+from refactor.facts.joining import Body, body
 from refactor.facts.packages import (
     APT,
     Operation,
@@ -31,8 +32,11 @@ def operations(run: Run) -> list[tuple[Command, Operation]]:
 def unconditional(run: Run) -> frozenset[int]:
     """Return the starts of the commands that always run, and whose failure fails the RUN."""
     found: set[int] = set()
-    if run.script is not None and len(run.script.body.parts) == 1:
-        _chain(run.script.body.parts[0], found)
+    parts = run.script.body.parts if run.script is not None else ()
+    if len(parts) == 1:
+        _chain(parts[0], found)
+    elif run.script is not None and body(run.script) is Body.ERREXIT:
+        found |= {part.start for part in parts if isinstance(part, Command)}
     return frozenset(found)
 
 
@@ -114,6 +118,9 @@ _BROUGHT_BY = {
 }  # fmt: skip
 
 
+_CALLS = {"pecl": "make", "phpize": "make"}  # programs that run another
+
+
 def only_recommended(snapshot: Snapshot, run: Run, place: int) -> list[str]:
     """Return programs that the stage runs from a place on, and installs nowhere by name."""
     used, known = snapshot.fact(_programs)[run.stage]
@@ -130,8 +137,9 @@ def _programs(snapshot: Snapshot) -> dict[int, tuple[list[tuple[int, str]], set[
     for run in snapshot.runs:
         used, known = found[run.stage]
         for command in run.script.commands() if run.script else ():
-            if command.name in _BROUGHT_BY:
-                used.append((run.place(command), command.name))
+            name = _CALLS.get(command.name or "", command.name)
+            if name in _BROUGHT_BY:
+                used.append((run.place(command), name))
         for _, op in operations(run):
             if op.manager in APT and op.action == "install":
                 known |= {bare_name(word.text) for word in op.arguments}
@@ -240,6 +248,23 @@ def output_stages(snapshot: Snapshot) -> frozenset[int]:
 
 
 _SHELLS = frozenset({"bash", "sh", "/bin/bash", "/bin/sh", "/bin/zsh", "zsh"})
+
+
+# Their CMD installs packages, without an update (google/oss-fuzz PR 16125).
+_INSTALL_WHEN_RUN = ("gcr.io/oss-fuzz-base/",)
+
+
+def at_run_time(snapshot: Snapshot) -> str:
+    """Return what is assumed of what a container runs; empty if the file itself says what."""
+    last = snapshot.graph.stages[-1]
+    if any(i.keyword in ("CMD", "ENTRYPOINT") for i in last.instructions) or last.image.known:
+        return ""
+    return f"what {last.image.reference[:80]} runs installs nothing from the lists"
+
+
+def installs_when_run(snapshot: Snapshot) -> bool:
+    """Whether containers of the image are known to install packages."""
+    return any(s.image.reference.startswith(_INSTALL_WHEN_RUN) for s in snapshot.graph.stages)
 
 
 def is_library(snapshot: Snapshot) -> bool:

@@ -93,7 +93,12 @@ def cleaned_later(run: Run, manager: Manager, after: int) -> bool:
 def cleans(argv: tuple[str, ...], manager: Manager) -> bool:
     """Whether a command empties a manager's caches."""
     kinds = {"apt lists", "apt archives"} if manager.name in APT else {_kind(manager.name)}
-    return bool(emptied(argv) & kinds) or " ".join(argv) in manager.cleanup
+    if bool(emptied(argv) & kinds) or " ".join(argv) in manager.cleanup:
+        return True
+    own = (f"/.{manager.name}", f"/.cache/{manager.name}", *manager.paths)
+    paths = "|".join(map(re.escape, own))
+    deleted = re.compile(rf"(?:{paths})(?:/|\*|\Z)")
+    return argv[:1] == ("rm",) and any(map(deleted.search, argv[1:]))
 
 
 def user(snapshot: Snapshot, run: Run) -> str:

@@ -28,7 +28,11 @@ def whole(snapshot: Snapshot, ins: Instruction) -> Span:
     """Return the lines of an instruction; blank lines on both sides of it become one."""
     above, below = snapshot.fact(_neighbours)[ins.span.start]
     both = above and below and above.kind is below.kind is TriviaKind.BLANK
-    return Span(ins.span.start, below.span.end) if below and both else ins.span
+    if below and both:
+        return Span(ins.span.start, below.span.end)
+    if above and above.kind is TriviaKind.BLANK and ins.span.end == len(snapshot.text):
+        return Span(above.span.start, ins.span.end)  # else the file would end with blank lines
+    return ins.span
 
 
 def _neighbours(snapshot: Snapshot) -> dict[int, tuple[Trivia | None, Trivia | None]]:

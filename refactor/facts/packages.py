@@ -142,6 +142,14 @@ def argv_operation(argv: tuple[str, ...]) -> Operation | None:
     return operation(command_of(argv))
 
 
+def manager_name(argv: tuple[str, ...]) -> str:
+    """Return the package manager that fills or empties caches here; empty if none does."""
+    found = argv_operation(argv)
+    if found is None:
+        return ""
+    return "apt" if found.manager in APT else found.manager
+
+
 def command_of(argv: tuple[str, ...]) -> Command:
     """Return a command of words that are known."""
     return Command(0, 0, (), tuple(Word(text, 0, 0, text) for text in argv), ())
@@ -294,6 +302,9 @@ class Recommended(NamedTuple):
     unknown: tuple[str, ...]
 
 
+_BUILD_ESSENTIAL = frozenset({"gcc", "g++", "make", "libc6-dev"})  # it depends on them
+
+
 def recommended(names: list[str]) -> Recommended:
     """Look packages up in the table of recommendations."""
     rows = _recommended_rows()
@@ -307,6 +318,8 @@ def recommended(names: list[str]) -> Recommended:
             refused.append(name)
         else:
             keep.update(dict.fromkeys(rows[name].split()))
+    if "build-essential" in names:
+        keep = {name: None for name in keep if name not in _BUILD_ESSENTIAL}
     return Recommended(tuple(keep), tuple(refused), tuple(unknown))
 
 

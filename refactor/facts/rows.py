@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from refactor.facts.joining import Hindrance, Join, Joined, join
+from refactor.facts.packages import manager_name, only_cleans
 from refactor.facts.pragmas import PRAGMA, skips
 from refactor.model import Claim, Effect
 from refactor.snapshot import Run, Snapshot
@@ -70,6 +71,9 @@ def _comments(snapshot: Snapshot, group: Sequence[Run], right: Run) -> Hindrance
         return Hindrance("M109", "ignore comments of both", "write one above both")
     if any(_REGION.match(line.strip()) for line in between.split("\n")):
         return Hindrance("M109", "a region of the text ends or begins", "none needed")
+    below = snapshot.text[right.instruction.span.end :].partition("\n")[0].split()
+    if between.strip() and below and below[0].upper() not in ("RUN", "#", "FROM", "CMD"):
+        return Hindrance("M109", "a comment heads more than the second", "insert a blank line")
     line = snapshot.text.rfind("\n", 0, first)
     above = snapshot.text[snapshot.text.rfind("\n", 0, max(line, 0)) + 1 : max(line, 0)]
     if above.lstrip().startswith("#") and not between.strip() and "\n" in between:
@@ -95,6 +99,8 @@ def groups(
             how = Hindrance("M111", "two expensive steps: each keeps its cache", "none needed")
         if isinstance(how, Join) and keep_caches and _braces_lines(how, runs[-1], right):
             how = Hindrance("M112", "braces around several lines", "write it as a chain of &&")
+        if isinstance(how, Join) and keep_caches and _refills(runs[-1], right):
+            how = Hindrance("M113", "each empties the cache for itself", "join them by hand")
         if isinstance(how, Join):
             how = _comments(snapshot, runs, right) or how
         if isinstance(how, Join):
@@ -109,6 +115,17 @@ def groups(
         state, runs, joins, cost = Joined.of(right), [right], [], more
     if joins:
         yield Group(tuple(runs), tuple(joins))
+
+
+def _refills(left: Run, right: Run) -> bool:
+    """Whether one RUN ends by emptying a cache that the next fills."""
+    assert left.script
+    assert right.script
+    *_, last = left.script.commands()
+    if not only_cleans(last.argv):
+        return False
+    managers = {manager_name(c.argv) for c in left.script.commands()} - {""}
+    return bool(managers & {manager_name(c.argv) for c in right.script.commands()})
 
 
 def _braces_lines(how: Join, left: Run, right: Run) -> bool:

@@ -64,6 +64,8 @@ def kind(source: str, context: Context | None) -> Kind:
     pattern = any(c in source for c in "*?[\\")
     if not is_plain_source(source):
         return Kind.UNKNOWN if pattern else Kind.ARCHIVE
+    if source.rstrip("/") == ".":
+        return Kind.PLAIN
     found = context.kind(source) if context is not None and not pattern else ""
     if context is not None and found == "file":
         return Kind.ARCHIVE if _is_archive(context.head(source, _TAR_BLOCK)) else Kind.PLAIN

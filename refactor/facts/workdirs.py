@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from refactor.facts.stages import Stage
 from refactor.snapshot import Snapshot
 from refactor.syntax import Instruction
 from refactor.words import Value
@@ -16,6 +17,17 @@ def directories(snapshot: Snapshot) -> dict[int, Value]:
         own = [ins for ins in stage.instructions if ins.keyword == "WORKDIR"]
         found |= {ins.span.start: path for ins, (path, _) in zip(own, made, strict=True)}
     return found
+
+
+def assumed(snapshot: Snapshot, stage: Stage, ins: Instruction) -> tuple[str, ...]:
+    """Return what is assumed where a directory rests on an image that is no official one."""
+    above = [i for i in stage.instructions if i.span.start < ins.span.start]
+    image = stage.image
+    if any(i.keyword == "WORKDIR" and i.args.startswith("/") for i in above):
+        return ()
+    if "/" not in image.name:
+        return ()
+    return (f"{image.name} starts in {image.workdir}",)
 
 
 def unset(snapshot: Snapshot) -> tuple[Instruction, ...]:
