@@ -80,26 +80,31 @@ class Options:
     ],
 )  # fmt: skip
 def propose(snapshot: Snapshot, options: Options | None) -> Iterator[Change | Refusal]:
-    """Look at each RUN that fetches the lists."""
+    """Look at each RUN."""
     everywhere = options is not None and options.all_stages
-    wanted = apt.output_stages(snapshot)
+    wanted = frozenset() if everywhere else apt.output_stages(snapshot)
     for run in snapshot.runs:
-        at = run.instruction.span.start
-        if run.script is None:
-            if packages.asks_apt(run.whole):
-                yield Refusal("P207", f"not read: {run.opaque}", "join commands by &&", at)
-        elif not any(packages.updates_lists(op) for _, op in apt.operations(run)):
-            continue
-        elif not any(packages.needs_lists(op) for _, op in apt.operations(run)):
-            yield Refusal("P215", "it fetches lists for others", "join it to the install", at)
-        elif apt.cleaned_at_end(run) or apt.mounts_lists(run):
-            continue
-        elif run.triggered:
-            yield Refusal("P208", "ONBUILD: what follows is not known", "clean up by hand", at)
-        elif run.stage not in wanted and not everywhere:
-            yield Refusal("P205", "no image has this stage's layers", "all_stages = true", at)
-        else:
-            yield _judge(snapshot, run)
+        yield from _look(snapshot, run, everywhere or run.stage in wanted)
+
+
+def _look(snapshot: Snapshot, run: Run, wanted: bool) -> Iterator[Change | Refusal]:
+    at = run.instruction.span.start
+    found = [op for _, op in apt.operations(run)]
+    if run.script is None:
+        if packages.asks_apt(run.whole):
+            yield Refusal("P207", f"not read: {run.opaque}", "join commands by &&", at)
+    elif not any(map(packages.updates_lists, found)):
+        return
+    elif not any(map(packages.needs_lists, found)):
+        yield Refusal("P215", "it fetches lists for others", "join it to the install", at)
+    elif apt.cleaned_at_end(run) or apt.mounts_lists(run):
+        return
+    elif run.triggered:
+        yield Refusal("P208", "ONBUILD: what follows is not known", "clean up by hand", at)
+    elif not wanted:
+        yield Refusal("P205", "no image has this stage's layers", "all_stages = true", at)
+    else:
+        yield _judge(snapshot, run)
 
 
 def _judge(snapshot: Snapshot, run: Run) -> Change | Refusal:
