@@ -775,8 +775,68 @@ MANAGERS = [
     ),
 ]
 
+# What readers of our own diffs found.
+REVIEWED = [
+    same(
+        "R-pecl-runs-make",
+        "make came with a package that is only recommended, and pecl calls it",
+        f"FROM ubuntu:24.04\nRUN apt-get update && apt-get install -y php-pear php8.3-dev "
+        f"&& {LISTS} && pecl install event\n",
+    ),
+    same(
+        "R-containers-that-install",
+        "what the base runs installs packages from the lists, without an update",
+        f"FROM gcr.io/oss-fuzz-base/base-builder\nRUN apt-get update && {QUIET} zip\n",
+    ),
+    same(
+        "R-wget2",
+        "Fedora's wget is wget2, which fails on --progress=dot:giga in some releases",
+        "FROM fedora:41\nRUN wget https://a.example/a\n",
+    ),
+    same(
+        "R-cache-deleted-by-hand",
+        "npm would make its folder again, only to delete what is in it",
+        "FROM node:22\nRUN npm ci && rm -rf /tmp/* /root/.npm\n",
+    ),
+    same(
+        "R-option-in-a-variable",
+        "the variable brings the option already",
+        "FROM alpine:3.20\nARG FLAGS=--no-cache\nRUN apk add $FLAGS zip\n",
+    ),
+    same(
+        "R-build-flags-are-recommended",
+        "gems with C code need redhat-rpm-config",
+        f"FROM fedora:40\nRUN dnf install -y ruby-devel && {DNF}\nCMD a\n",
+    ),
+    same(
+        "R-python-2-compiles",
+        "pip of Python 2 compiles, with headers and a compiler that are recommended",
+        f"FROM debian:10\nRUN apt-get update && apt-get install -y python-pip && {LISTS}\n",
+    ),
+    same(
+        "R-cleanup-in-the-middle",
+        "joined, the first cleanup would only make the second RUN fetch again",
+        f"FROM fedora:40\nRUN dnf install -y --setopt=install_weak_deps=False zip && {DNF}\n"
+        f"RUN dnf install -y --setopt=install_weak_deps=False git && {DNF}\nCMD a\n",
+    ),
+    Trap(
+        "R-keepers-once",
+        "what one install keeps by name, the next need not",
+        "FROM debian:12\nRUN apt-get update && apt-get install -y curl "
+        f"&& apt-get install -y wget && {LISTS}\n",
+        f"FROM debian:12\nRUN apt-get update && {QUIET} curl ca-certificates "
+        f"&& {QUIET} wget && {LISTS}\n",
+    ),
+    same(
+        "R-comment-above-a-block",
+        "the comment heads the user, the directory and the RUN, not the RUN alone",
+        "FROM debian:12\nRUN mkdir /a\n\n# who runs it\nRUN useradd app\nUSER app\nWORKDIR /a\n",
+    ),
+]
+
 TRAPS = [
     *MANAGERS,
+    *REVIEWED,
     *PACKAGE_LISTS, *PIP, *KEY_VALUE, *MAINTAINERS, *MERGES, *LEFT_ALONE, *FROM_LINES, *ADDS,
 ]  # fmt: skip
 

@@ -60,6 +60,8 @@ class Options:
         Example("FROM a AS b\nRUN a\nRUN b\nFROM c\nCOPY --from=b /x /x\n", refuses="M106"),
         Example('FROM a\nSHELL ["powershell"]\nRUN a\nRUN b\n', refuses="M107"),
         Example("FROM a\nRUN apt-get install -y a\nRUN pip install b\n", refuses="M111"),
+        Example("FROM a\nRUN dnf install -y a && dnf clean all\nRUN dnf install -y b && dnf clean all\n",
+                refuses="M113"),
         Example("FROM a\n# a's heading\nRUN a\n\nRUN b\n", refuses="M109"),
         Example("FROM a\nRUN a\n# [START x]\nRUN b\n", refuses="M109"),
         Example("FROM a\nRUN a # why\nRUN b\n", refuses="M108"),
