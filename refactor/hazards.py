@@ -192,15 +192,22 @@ def may_read(event: Event, index: Index = APT_LISTS) -> bool:
         return False
     if isinstance(event, Block):
         return any(may_read(part, index) for part in event.parts if not isinstance(part, str))
-    found = argv_operation(event.argv)
+    return _may_read((event.argv, event.assignments, event.redirects), index.resource)
+
+
+@lru_cache(maxsize=8192)
+def _may_read(command: tuple[tuple[str, ...], ...], resource: str) -> bool:
+    """Whether a command of these words, assignments and redirections may read a resource."""
+    argv, assignments, redirects = command
+    found = argv_operation(argv)
     if found is not None:
         names = [] if found.manager in APT or found.manager == "apk" else [found.program.text]
     else:
-        names = _programs(event.argv)
-    for word in (*event.argv[1:], *event.assignments, *event.redirects):
+        names = _programs(argv)
+    for word in (*argv[1:], *assignments, *redirects):
         if "$(" in word or "`" in word:
             names += _INNER_COMMAND.findall(word)
-    return any(_reads(name, index.resource) for name in names)
+    return any(_reads(name, resource) for name in names)
 
 
 def _programs(argv: tuple[str, ...]) -> list[str]:

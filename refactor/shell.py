@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tree_sitter import Parser
@@ -117,16 +117,24 @@ class Compound:
 Node = Command | Pipeline | AndOr | Sequence | Compound
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Script:
-    """A script that is understood: `body` has one part a statement."""
+    """A script that is understood: `body` has one part a statement.
+
+    `memo` keeps what is found out about it: one script is looked at by many, on many parses.
+    """
 
     text: str
     body: Sequence
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def _commands(self) -> tuple[Command, ...]:
+        return tuple(commands(self.body))
 
     def commands(self) -> Iterator[Command]:
         """Yield every simple command, in order of the text."""
-        yield from commands(self.body)
+        return iter(self._commands)
 
 
 def commands(node: Node) -> Iterator[Command]:

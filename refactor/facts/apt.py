@@ -25,18 +25,26 @@ def operations(run: Run) -> list[tuple[Command, Operation]]:
     """Return what the commands of a RUN ask of package managers, in order."""
     if run.script is None:
         return []
-    found = ((command, operation(command)) for command in run.script.commands())
-    return [(command, op) for command, op in found if op is not None]
+    if "operations" not in run.script.memo:
+        found = ((command, operation(command)) for command in run.script.commands())
+        run.script.memo["operations"] = [(c, op) for c, op in found if op is not None]
+    known: list[tuple[Command, Operation]] = run.script.memo["operations"]
+    return known
 
 
 def unconditional(run: Run) -> frozenset[int]:
     """Return the starts of the commands that always run, and whose failure fails the RUN."""
+    if run.script is not None and "unconditional" in run.script.memo:
+        known: frozenset[int] = run.script.memo["unconditional"]
+        return known
     found: set[int] = set()
     parts = run.script.body.parts if run.script is not None else ()
     if len(parts) == 1:
         _chain(parts[0], found)
     elif run.script is not None and body(run.script) is Body.ERREXIT:
         found |= {part.start for part in parts if isinstance(part, Command)}
+    if run.script is not None:
+        run.script.memo["unconditional"] = frozenset(found)
     return frozenset(found)
 
 
