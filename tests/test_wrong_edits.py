@@ -799,6 +799,24 @@ REVIEWED = [
         "FROM node:22\nRUN npm ci && rm -rf /tmp/* /root/.npm\n",
     ),
     same(
+        "R-home-deleted-by-hand",
+        "composer would make its home again",
+        'FROM php:8.3\nENV COMPOSER_HOME=/c\nRUN composer install && rm -rf "$COMPOSER_HOME"\n',
+    ),
+    same(
+        "R-cleaned-behind-a-pipe",
+        "-Scc is no installation, whatever its letter",
+        "FROM archlinux\nRUN pacman -Sy --noconfirm zip && yes | pacman -Scc\nCMD a\n",
+    ),
+    Trap(
+        "R-cleanup-two-runs-above",
+        "the lists that the first RUN deletes are fetched again in the third, which stays apart",
+        f"FROM debian:12\nRUN apt-get update && {QUIET} zip && {LISTS}\n\nRUN a\n\n"
+        f"RUN apt-get update && {QUIET} git && {LISTS}\n",
+        f"FROM debian:12\nRUN apt-get update && {QUIET} zip && {LISTS} \\\n    && a\n\n"
+        f"RUN apt-get update && {QUIET} git && {LISTS}\n",
+    ),
+    same(
         "R-option-in-a-variable",
         "the variable brings the option already",
         "FROM alpine:3.20\nARG FLAGS=--no-cache\nRUN apk add $FLAGS zip\n",

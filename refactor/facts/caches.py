@@ -95,9 +95,16 @@ def cleans(argv: tuple[str, ...], manager: Manager) -> bool:
     kinds = {"apt lists", "apt archives"} if manager.name in APT else {_kind(manager.name)}
     if bool(emptied(argv) & kinds) or " ".join(argv) in manager.cleanup:
         return True
-    own = (f"/.{manager.name}", f"/.cache/{manager.name}", *manager.paths)
+    home = f"{manager.name.upper()}_HOME"
+    own = (
+        f"/.{manager.name}",
+        f"/.cache/{manager.name}",
+        f"${home}",
+        f"${{{home}}}",
+        *manager.paths,
+    )
     paths = "|".join(map(re.escape, own))
-    deleted = re.compile(rf"(?:{paths})(?:/|\*|\Z)")
+    deleted = re.compile(rf"(?:{paths})(?:[/*\"]|\Z)")
     return argv[:1] == ("rm",) and any(map(deleted.search, argv[1:]))
 
 
@@ -125,7 +132,7 @@ def fills(run: Run) -> dict[str, tuple[Manager, Operation, int]]:
     """Return the managers whose caches a RUN fills, with the last command that does."""
     found: dict[str, tuple[Manager, Operation, int]] = {}
     for command, op in operations(run):
-        if op.action in op.row.fills:
+        if op.action in op.row.fills and not only_cleans(command.argv):
             found[op.manager] = (op.row, op, command.start)
     return found
 

@@ -99,7 +99,7 @@ def groups(
             how = Hindrance("M111", "two expensive steps: each keeps its cache", "none needed")
         if isinstance(how, Join) and keep_caches and _braces_lines(how, runs[-1], right):
             how = Hindrance("M112", "braces around several lines", "write it as a chain of &&")
-        if isinstance(how, Join) and keep_caches and _refills(runs[-1], right):
+        if isinstance(how, Join) and keep_caches and any(_refills(run, right) for run in runs):
             how = Hindrance("M113", "each empties the cache for itself", "join them by hand")
         if isinstance(how, Join):
             how = _comments(snapshot, runs, right) or how
