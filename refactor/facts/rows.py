@@ -118,11 +118,10 @@ def groups(
 
 
 def _refills(left: Run, right: Run) -> bool:
-    """Whether one RUN ends by emptying a cache that the next fills."""
+    """Whether one RUN empties a cache that another, later, fills again."""
     assert left.script
     assert right.script
-    *_, last = left.script.commands()
-    if not only_cleans(last.argv):
+    if not any(only_cleans(command.argv) for command in left.script.commands()):
         return False
     managers = {manager_name(c.argv) for c in left.script.commands()} - {""}
     return bool(managers & {manager_name(c.argv) for c in right.script.commands()})
