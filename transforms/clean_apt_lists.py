@@ -9,6 +9,7 @@ an assumption. Stages that only hand files over to others are left alone, as not
 smaller.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -91,7 +92,7 @@ def _look(snapshot: Snapshot, run: Run, wanted: bool) -> Iterator[Change | Refus
     at = run.instruction.span.start
     found = [op for _, op in apt.operations(run)]
     if run.script is None:
-        if packages.asks_apt(run.whole):
+        if packages.asks_apt(run.whole) or re.search(r"\bapt(?:-get)?\s.*update\b", run.whole):
             yield Refusal("P207", f"not read: {run.opaque}", "join commands by &&", at)
     elif not any(map(packages.updates_lists, found)):
         return

@@ -46,6 +46,7 @@ _NOT_GNU = ("alpine", "busybox")
         Example("FROM fedora:41\nRUN wget https://e.com/a\n", refuses="W101"),
         Example("FROM busybox\nRUN wget https://e.com/a\n", refuses="W101"),
         Example("FROM debian\nRUN wget https://e.com/a 2>&1 | grep ok\n", refuses="W102"),
+        Example("FROM debian\nRUN <<EOF\nwget https://e.com/a\nEOF\n", refuses="W103"),
         Example("FROM corp/base\nRUN wget https://e.com/a\n", level=Safety.SAFE),
         Example("FROM corp/base\nRUN wget https://e.com/a\n",
                 f"FROM corp/base\nRUN wget {_FLAG} https://e.com/a\n", level=Safety.SUGGESTED),
@@ -60,6 +61,9 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     """Look at each wget that would draw dots."""
     installed: set[int] = set()
     for run in snapshot.runs:
+        if run.script is None and re.search(r"\bwget\s", run.whole):
+            yield Refusal("W103", f"not read: {run.opaque}", "write it in shell form",
+                          run.instruction.span.start)  # fmt: skip
         for command in run.script.commands() if run.script else ():
             op = packages.operation(command)
             if op is not None and any(word.literal == "wget" for word in op.arguments):

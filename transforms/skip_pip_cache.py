@@ -61,7 +61,7 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
         return
     for run in snapshot.runs:
         if run.script is None:
-            if "pip install" in run.instruction.args or (run.instruction.json or ("",))[0] == "pip":
+            if "pip install" in run.whole or (run.instruction.json or ("",))[0] == "pip":
                 yield Refusal("P302", f"not read: {run.opaque}", "write it in shell form",
                               run.instruction.span.start)  # fmt: skip
             continue
