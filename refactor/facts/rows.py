@@ -71,7 +71,8 @@ def _comments(snapshot: Snapshot, group: Sequence[Run], right: Run) -> Hindrance
         return Hindrance("M109", "ignore comments of both", "write one above both")
     if any(_REGION.match(line.strip()) for line in between.split("\n")):
         return Hindrance("M109", "a region of the text ends or begins", "none needed")
-    below = snapshot.text[right.instruction.span.end :].partition("\n")[0].split()
+    end = right.instruction.span.end
+    below = snapshot.text[end : snapshot.text.find("\n", end) + 1 or None].split()
     if between.strip() and below and below[0].upper() not in ("RUN", "#", "FROM", "CMD"):
         return Hindrance("M109", "a comment heads more than the second", "insert a blank line")
     line = snapshot.text.rfind("\n", 0, first)
@@ -91,7 +92,7 @@ def groups(
     `keep_caches`: two expensive steps stay apart, and so does what would be hard to read as one.
     """
     state, runs, joins = Joined.of(row[0]), [row[0]], list[Join]()
-    cost = costs(row[0])
+    cost, emptied = costs(row[0]), _emptied(row[0])
     for right in row[1:]:
         how = join(state, right)
         more = costs(right)
@@ -99,7 +100,7 @@ def groups(
             how = Hindrance("M111", "two expensive steps: each keeps its cache", "none needed")
         if isinstance(how, Join) and keep_caches and _braces_lines(how, runs[-1], right):
             how = Hindrance("M112", "braces around several lines", "write it as a chain of &&")
-        if isinstance(how, Join) and keep_caches and any(_refills(run, right) for run in runs):
+        if isinstance(how, Join) and keep_caches and emptied & _managers(right):
             how = Hindrance("M113", "each empties the cache for itself", "join them by hand")
         if isinstance(how, Join):
             how = _comments(snapshot, runs, right) or how
@@ -108,23 +109,27 @@ def groups(
             runs.append(right)
             joins.append(how)
             cost = cost or more
+            emptied |= _emptied(right)
             continue
         yield right, how
         if joins:
             yield Group(tuple(runs), tuple(joins))
         state, runs, joins, cost = Joined.of(right), [right], [], more
+        emptied = _emptied(right)
     if joins:
         yield Group(tuple(runs), tuple(joins))
 
 
-def _refills(left: Run, right: Run) -> bool:
-    """Whether one RUN empties a cache that another, later, fills again."""
-    assert left.script
-    assert right.script
-    if not any(only_cleans(command.argv) for command in left.script.commands()):
-        return False
-    managers = {manager_name(c.argv) for c in left.script.commands()} - {""}
-    return bool(managers & {manager_name(c.argv) for c in right.script.commands()})
+def _managers(run: Run) -> set[str]:
+    """Return the package managers that a RUN calls."""
+    found = run.script.commands() if run.script else ()
+    return {manager_name(command.argv) for command in found} - {""}
+
+
+def _emptied(run: Run) -> set[str]:
+    """Return those of them whose caches it empties, as far as can be told."""
+    cleans = run.script and any(only_cleans(c.argv) for c in run.script.commands())
+    return _managers(run) if cleans else set()
 
 
 def _braces_lines(how: Join, left: Run, right: Run) -> bool:
