@@ -166,7 +166,9 @@ class _Relation:
             while top and at < len(before) and before[at] != event and self.dropped(before[at]):
                 self.removed.append(at)
                 at += 1
-            if at > start and (before[at : at + 1] == (event,) or self.licensed(before[at], event)):
+            if start < at < len(before) and (
+                before[at] == event or self.licensed(before[at], event)
+            ):
                 at += 1
                 continue
             wanted = before[at] if at < len(before) else "nothing"

@@ -126,6 +126,8 @@ def _without_cleanup(
     texts = [" ".join(command.argv) for command in found]
     commands = {event.text for event in caches.own_events(snapshot, run)}
     deleted = edits.delete_commands(run, found)
+    if not all(packages.only_cleans(command.argv) for command in found):
+        return None  # it deletes more than the cache
     if (found and not deleted) or not commands.issuperset(texts):
         return None
     return deleted, texts
