@@ -170,7 +170,8 @@ def declared(step: Step) -> Declared:
             continue
         rules.append(rule := Rule(signs["- "], signs["+ "]))
         if name == "use-apt-get":
-            assert rule.changed() == [("apt", "apt-get")], claim
+            new = [("", "--with-new-pkgs")] if "upgrade" in _words(rule.old) else []
+            assert rule.changed() == [("apt", "apt-get"), *new], claim
         else:
             added = " ".join(new for _, new in rule.changed())
             assert re.fullmatch(_ADDED[name], added), claim
