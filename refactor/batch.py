@@ -9,10 +9,10 @@ from pathlib import Path
 
 from refactor import config as configuration
 from refactor.config import Config, ConfigError
-from refactor.context import DiskContext
+from refactor.context import DiskContext, clean
 from refactor.engine import Failed, Refused, Result, run
 from refactor.model import Safety
-from refactor.project import referenced
+from refactor.project import Site, referenced
 from refactor.registry import Unusable, select
 
 MIN_FOR_PROCESSES = 24
@@ -27,6 +27,8 @@ class Wishes:
     ignore: tuple[str, ...] = ()
     config: Path | None = None
     references: frozenset[str] = frozenset()
+    roots: tuple[Path, ...] = ()
+    context: Path | None = None
 
     def apply(self, found: Config) -> Config:
         """Return a configuration with the command line's say on top."""
@@ -67,7 +69,26 @@ def one(path: Path, wishes: Wishes) -> Result:
         return Failed(name, reason=str(error))
     except OSError as error:
         return Failed(name, reason=error.strerror or str(error))
-    return run(name, data, settings, DiskContext(path.parent))
+    root, place = repository(path, wishes.roots)
+    home = None
+    if wishes.context is not None:
+        home = os.path.relpath(wishes.context.absolute(), root).replace(os.sep, "/")
+        if home.startswith(".."):
+            return Failed(name, reason=f"the build context {wishes.context} is not below {root}")
+    return run(name, data, settings, Site(DiskContext(root), place, home and clean(home)))
+
+
+def repository(path: Path, roots: tuple[Path, ...] = ()) -> tuple[Path, str]:
+    """Return the folder of the repository that a file is in, and the file's path there.
+
+    It is the nearest folder with a `.git`; else the one of `roots` that the file is in, or its own.
+    """
+    path = Path(os.path.abspath(path))
+    given = [Path(os.path.abspath(root)) for root in roots]
+    found = next((folder for folder in path.parents if (folder / ".git").exists()), None)
+    if found is None:
+        found = next((folder for folder in given if folder in path.parents), path.parent)
+    return found, path.relative_to(found).as_posix()
 
 
 def _no_file(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from refactor.batch import Wishes, many
+from refactor.batch import Wishes, many, repository
 from refactor.config import ConfigError, level
 from refactor.discover import Found, discover
 from refactor.engine import Changed, Failed, Refused, Result, run
@@ -69,6 +69,10 @@ def fix(
         str, typer.Option("--select", help="Only these transforms: ids with commas, or `all`.")
     ] = "",
     ignore: Annotated[str, typer.Option("--ignore", help="Not these transforms.")] = "",
+    context: Annotated[
+        Path | None,
+        typer.Option("--context", help="The build context's folder; else it is found out."),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="This configuration instead of each file's own.")
     ] = None,
@@ -86,8 +90,9 @@ def fix(
     """Refactor Dockerfiles."""
     try:
         wishes = Wishes(
-            level(level_name, "--level") if level_name else None, _ids(select), _ids(ignore), config
-        )
+            level(level_name, "--level") if level_name else None, _ids(select), _ids(ignore),
+            config, roots=tuple(paths or [Path()]), context=context,
+        )  # fmt: skip
         choose(wishes.select, wishes.ignore)
         if paths and Path("-") in paths:
             if len(paths) > 1 or patch:
@@ -151,10 +156,12 @@ class _Session:
         self.verbose = verbose
         self.strict = strict
         self.errors = 0
+        self.roots: tuple[Path, ...] = ()
         self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
     def run(self, found: Found, wishes: Wishes, jobs: int) -> int:
         """Take the files in turn and return the exit code."""
+        self.roots = wishes.roots
         summary = text.Summary(found.passed_over, self.check or self.exact)
         for path in found.missing:
             self.talk(text.line(f"{path}: no such file or folder"), always=True)
@@ -195,13 +202,20 @@ class _Session:
             return
         if not self.check:
             try:
-                write(path, result.before, result.after)
+                write(path, result.before, result.after, self.others(path, result))
             except Unwritable as error:
                 self.talk(text.line(f"{result.path}: not written: {error}"), always=True)
                 self.errors += 1
                 return
         if not self.quiet:
             sys.stdout.writelines(text.coloured(result.patch, self.colour))
+
+    def others(self, path: Path, result: Changed) -> list[tuple[Path, bytes | None, bytes]]:
+        """Return where the other files of a change are, and what becomes of them."""
+        if not result.others:
+            return []
+        root, _ = repository(path, self.roots)
+        return [(root / other.path, other.before, other.after) for other in result.others]
 
     def exact_patch(self, patch: str) -> None:
         """Print a patch byte for byte; on a terminal, harmless and in colour."""

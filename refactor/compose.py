@@ -10,9 +10,9 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from refactor.facts.pragmas import is_skipped
-from refactor.model import Change, Notice, Refusal, Safety, Transform
+from refactor.model import Change, FileEdits, Notice, Refusal, Safety, Transform
 from refactor.snapshot import Snapshot
-from refactor.source import Edit, Overlap, Span, apply
+from refactor.source import Edit, Overlap, Span, Unreadable, apply
 from refactor.syntax import ParseError
 from refactor.verify import verify
 
@@ -74,7 +74,7 @@ class _Run:
     marks: list[Mark] = field(default_factory=list)
     drops: list[Drop] = field(default_factory=list)
     findings: dict[str, tuple[Snapshot, list[Any]]] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    seen: set[tuple[str, ...]] = field(default_factory=set)
     declined: set[tuple[str, str]] = field(default_factory=set)
 
 
@@ -91,15 +91,19 @@ def refactor(
 ) -> Outcome:
     """Apply transforms until none changes anything: the last round is quiet."""
     run = _Run(snapshot, level, decide, options or {})
-    run.seen.add(snapshot.text)
+    run.seen.add(_state(snapshot))
     for _ in range(MAX_ROUNDS):
-        text = run.current.text
+        before = run.current
         fired = [transform.id for transform in transforms if _exhaust(run, transform)]
-        if run.current.text == text:
+        if run.current is before:
             return _outcome(run, transforms)
         if len(run.current.text) > 2 * len(snapshot.text) + MAX_GROWTH:
             raise Unstable(f"the text keeps growing: {', '.join(fired)}")
     raise Unstable(f"no rest after {MAX_ROUNDS} rounds: {', '.join(fired)}")
+
+
+def _state(snapshot: Snapshot) -> tuple[str, ...]:
+    return (snapshot.text, *(f"{path}\0{text}" for path, text in sorted(snapshot.files.items())))
 
 
 def _outcome(run: _Run, transforms: Sequence[Transform]) -> Outcome:
@@ -129,9 +133,10 @@ def _exhaust(run: _Run, transform: Transform) -> bool:
         if not changes or not _apply(run, transform, _disjoint(changes)):
             return fired
         fired = True
-        if run.current.text in run.seen:
+        state = _state(run.current)
+        if state in run.seen:
             raise Unstable(f"{transform.id} goes back to a text that was there before")
-        run.seen.add(run.current.text)
+        run.seen.add(state)
     raise Unstable(f"{transform.id} does not come to rest")
 
 
@@ -167,7 +172,7 @@ def _wanted(run: _Run, transform: Transform, change: Change) -> bool:
         return False
     if run.decide is None:
         return True
-    key = (transform.id, change.reason + repr(change.edits))
+    key = (transform.id, change.reason + repr((change.edits, change.files)))
     if key in run.declined:
         return False
     if run.decide(transform, change, run.current):
@@ -207,16 +212,30 @@ def _apply(run: _Run, transform: Transform, changes: list[Change]) -> bool:
 def _attempt(current: Snapshot, changes: list[Change]) -> tuple[Snapshot | None, str]:
     edits = [edit for change in changes for edit in change.edits]
     try:
+        files = _files(current, [edits for change in changes for edits in change.files])
         text = apply(current.text, edits)
-        after = current.with_text(text)
-    except (Overlap, ParseError) as error:
+        after = current.with_text(text, files)
+    except (Overlap, ParseError, Unreadable) as error:
         return None, str(error)
-    if text == current.text:
+    if text == current.text and not files:
         return None, "the change changes nothing"
     claims = [claim for change in changes for claim in change.claims]
     assumes = [sentence for change in changes for sentence in change.assumes]
     reason = verify(current.evidence, after.evidence, claims, assumes)
     return (None, reason) if reason else (after, "")
+
+
+def _files(current: Snapshot, changed: list[FileEdits]) -> dict[str, str]:
+    """Return the new texts of other files."""
+    found: dict[str, str] = {}
+    for edits in changed:
+        if edits.path in found:
+            raise Overlap(f"two changes of {edits.path}")
+        before = current.read(edits.path) or ""
+        text = apply(before, edits.edits)
+        if text != before:
+            found[edits.path] = text
+    return found
 
 
 def _keep(run: _Run, transform: Transform, changes: list[Change], after: Snapshot) -> None:

@@ -1,10 +1,30 @@
-"""The build context: read-only, bounded, and no link leaves it."""
+"""Trees of files: read-only, bounded, and no link leaves them.
+
+A repository is one, and so is the build context in it. Paths are relative, with forward slashes.
+"""
 
 from __future__ import annotations
 
 import stat
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
+from typing import Protocol
+
+MAX_NAMES = 10_000
+
+
+class Context(Protocol):
+    """A tree of files, such as a build context: what COPY and ADD can see."""
+
+    def kind(self, path: str) -> str:
+        """Return `file`, `dir`, `link`, or an empty string if there is nothing."""
+
+    def head(self, path: str, count: int) -> bytes:
+        """Return at most the first `count` bytes of a file."""
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Return the sorted names in a folder, at most `MAX_NAMES` + 1; none if it is no folder."""
 
 
 class DiskContext:
@@ -31,9 +51,9 @@ class DiskContext:
             mode = found.lstat().st_mode if found else 0
         except (OSError, ValueError):
             return ""
-        if stat.S_ISLNK(mode):
+        if stat.S_ISLNK(mode) and found != self.root:
             return "link"
-        if stat.S_ISDIR(mode):
+        if stat.S_ISDIR(mode) or (found == self.root and self.root.is_dir()):
             return "dir"
         return "file" if stat.S_ISREG(mode) else ""
 
@@ -48,29 +68,92 @@ class DiskContext:
         except OSError:
             return b""
 
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Return the sorted names in a folder, at most `MAX_NAMES` + 1; none if it is no folder."""
+        found = self._inside(folder)
+        if found is None or self.kind(folder) != "dir":
+            return ()
+        try:
+            return tuple(sorted(p.name for p in islice(found.iterdir(), MAX_NAMES + 1)))
+        except OSError:
+            return ()
+
 
 class MemoryContext:
     """A tree given as paths and contents; a path that ends in a slash is a folder."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
-        self.files = {path.strip("/"): data for path, data in files.items()}
-        self.folders = {path.strip("/") for path in files if path.endswith("/")}
-        for path in list(self.files):
-            while "/" in path:
-                path = path.rpartition("/")[0]
-                self.folders.add(path)
-
-    @staticmethod
-    def _clean(path: str) -> str:
-        return "/".join(part for part in path.split("/") if part not in ("", "."))
+        self.files = {clean(path): data for path, data in files.items() if path[-1:] != "/"}
+        self.folders = {""} | {clean(path) for path in files if path.endswith("/")}
+        self.children: dict[str, set[str]] = {}
+        for path in (*self.files, *self.folders):
+            while path:
+                parent, _, name = path.rpartition("/")
+                self.children.setdefault(parent, set()).add(name)
+                self.folders.add(parent)
+                path = parent
 
     def kind(self, path: str) -> str:
         """Return `file`, `dir`, or an empty string if there is nothing."""
-        path = self._clean(path)
-        if path in self.folders or path == "":
+        path = clean(path)
+        if path in self.folders:
             return "dir"
         return "file" if path in self.files else ""
 
     def head(self, path: str, count: int) -> bytes:
         """Return at most the first `count` bytes of a file."""
-        return self.files.get(self._clean(path), b"")[:count]
+        return self.files.get(clean(path), b"")[:count]
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Return the sorted names in a folder; none if it is no folder."""
+        return tuple(sorted(self.children.get(clean(folder), ())))
+
+
+class Subtree:
+    """A folder of another tree, as a tree of its own."""
+
+    def __init__(self, whole: Context, folder: str) -> None:
+        self.whole = whole
+        self.folder = clean(folder)
+
+    def _path(self, path: str) -> str:
+        parts = path.split("/")
+        return f"{self.folder}/{path}" if ".." not in parts else "\0"
+
+    def kind(self, path: str) -> str:
+        """Return `file`, `dir`, `link`, or an empty string if there is nothing."""
+        return self.whole.kind(self._path(path))
+
+    def head(self, path: str, count: int) -> bytes:
+        """Return at most the first `count` bytes of a file."""
+        return self.whole.head(self._path(path), count)
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Return the sorted names in a folder; none if it is no folder."""
+        return self.whole.names(self._path(folder))
+
+
+class Overlay:
+    """A tree in which some files have another text, or are new."""
+
+    def __init__(self, below: Context, files: Mapping[str, bytes]) -> None:
+        self.below = below
+        self.above = MemoryContext(files)
+
+    def kind(self, path: str) -> str:
+        """Return `file`, `dir`, `link`, or an empty string if there is nothing."""
+        return "file" if self.above.kind(path) == "file" else self.below.kind(path)
+
+    def head(self, path: str, count: int) -> bytes:
+        """Return at most the first `count` bytes of a file."""
+        tree = self.above if self.above.kind(path) == "file" else self.below
+        return tree.head(path, count)
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Return the sorted names in a folder; none if it is no folder."""
+        return tuple(sorted({*self.below.names(folder), *self.above.names(folder)}))
+
+
+def clean(path: str) -> str:
+    """Return a path without empty and `.` components."""
+    return "/".join(part for part in path.split("/") if part not in ("", "."))

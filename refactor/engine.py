@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from refactor.compose import Decide, Outcome, Unstable, refactor
 from refactor.config import Config
+from refactor.facts.homes import home
 from refactor.model import Safety, Transform
 from refactor.patch import unified
-from refactor.project import is_base
+from refactor.project import Site, is_base
 from refactor.registry import Unusable, ordered, select
 from refactor.second_reader import disagreement
-from refactor.snapshot import Context, Snapshot
+from refactor.snapshot import Snapshot
 from refactor.source import Span, Unreadable, decode, encode
 from refactor.syntax import KEYWORDS, Dockerfile, ParseError, parse
 
@@ -48,14 +50,26 @@ class Unchanged(Result):
     pending: Mapping[str, int] = field(default_factory=dict)
 
 
+class Other(NamedTuple):
+    """Another file of the repository that changed; `before` is None if it is new."""
+
+    path: str
+    before: bytes | None
+    after: bytes
+
+
 @dataclass(frozen=True)
 class Changed(Result):
-    """`before` and `after` are the file's bytes; `patch` is the difference."""
+    """`before` and `after` are the file's bytes; `patch` is the difference, other files included.
+
+    `others` are the other files that changed, by their paths in the repository.
+    """
 
     before: bytes = b""
     after: bytes = b""
     patch: str = ""
     pending: Mapping[str, int] = field(default_factory=dict)
+    others: tuple[Other, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,15 +91,18 @@ def run(
     path: str,
     data: bytes,
     config: Config,
-    context: Context | None = None,
+    site: Site | None = None,
     decide: Decide | None = None,
 ) -> Result:
-    """Refactor one file's bytes; whatever goes wrong becomes a result."""
+    """Refactor one file's bytes; whatever goes wrong becomes a result.
+
+    `path` is the file's name in reports and patches.
+    """
     try:
         dockerfile = parse(decode(data))
         if problem := unsound(dockerfile):
             return Refused(path, reason=problem[0], line=problem[1])
-        return _refactored(path, data, dockerfile, config, context, decide)
+        return _refactored(path, data, dockerfile, config, site, decide)
     except Unreadable as error:
         return Refused(path, reason=str(error))
     except ParseError as error:
@@ -126,13 +143,16 @@ def unsound(dockerfile: Dockerfile) -> tuple[str, int] | None:
 
 
 def _refactored(
-    path: str, data: bytes, dockerfile: Dockerfile, config: Config, context: Context | None,
+    path: str, data: bytes, dockerfile: Dockerfile, config: Config, site: Site | None,
     decide: Decide | None,
 ) -> Result:  # fmt: skip
     snapshot = Snapshot(
-        PurePath(path), dockerfile.text, dockerfile, context, config.images, config.engine,
-        is_base(path, config.references),
+        PurePath(path), dockerfile.text, dockerfile, site and site.repository, config.images,
+        config.engine, is_base(path, config.references), (site and site.home) or "",
+        site.place if site else "Dockerfile",
     )  # fmt: skip
+    if site and site.home is None:
+        snapshot = replace(snapshot, home=home(snapshot), _facts={}, _surroundings={})
     transforms = _chosen(config.select, config.ignore, dockerfile.text.lower())
     outcome = refactor(snapshot, transforms, config.level, decide, _options(transforms, config))
     remarks = tuple(_remarks(outcome))
@@ -144,7 +164,36 @@ def _refactored(
         return Failed(
             path, remarks, reason=f"the result is unsound: {problem[0]}; please report it"
         )
-    return Changed(path, remarks, data, encode(after.text), diff(outcome, snapshot, path), pending)
+    others = _others(snapshot, after)
+    return Changed(
+        path, remarks, data, encode(after.text),
+        diff(outcome, snapshot, path) + _other_diffs(path, snapshot.place, others), pending, others,
+    )  # fmt: skip
+
+
+def _others(before: Snapshot, after: Snapshot) -> tuple[Other, ...]:
+    found = []
+    for path, text in sorted(after.files.items()):
+        old = before.read(path)
+        found.append(Other(path, None if old is None else encode(old), encode(text)))
+    return tuple(found)
+
+
+def beside(shown: str, place: str, other: str) -> str:
+    """Return the name in reports of another file: `shown` is that of the one at `place`."""
+    if shown == place or shown.endswith(f"/{place}"):
+        return shown[: len(shown) - len(place)] + other
+    up = posixpath.relpath(other, posixpath.dirname(place) or ".")
+    return posixpath.normpath(posixpath.join(posixpath.dirname(shown), up))
+
+
+def _other_diffs(shown: str, place: str, others: tuple[Other, ...]) -> str:
+    lines: list[str] = []
+    for other in others:
+        name = beside(shown, place, other.path)
+        before = None if other.before is None else decode(other.before)
+        lines += unified(name, before, decode(other.after))
+    return "".join(lines)
 
 
 def _chosen(chosen: Sequence[str], ignored: Sequence[str], lowered: str) -> list[Transform]:
@@ -184,7 +233,7 @@ def _remarks(outcome: Outcome) -> list[Remark]:
     found = [
         Remark(
             "change", step.transform.id,
-            step.before.dockerfile.line(step.change.edits[0].span.start),
+            step.before.dockerfile.line(min((e.span.start for e in step.change.edits), default=0)),
             step.change.reason, step.change.effective_level.name.lower(),
             assumes=step.change.assumes,
         )

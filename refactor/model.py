@@ -70,10 +70,19 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class FileEdits:
+    """Edits of another file of the repository, by its path there; one that is not there is made."""
+
+    path: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A reason and the edits that go with it, all or none; offsets are into the snapshot's text.
 
     `assumes` are sentences that the project cannot prove: with any, the level is at most SUGGESTED.
+    `evidence` names what was found where: `path:line what`.
     """
 
     reason: str
@@ -82,6 +91,7 @@ class Change:
     level: Safety = Safety.SAFE
     assumes: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    files: tuple[FileEdits, ...] = ()
 
     @property
     def effective_level(self) -> Safety:

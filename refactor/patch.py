@@ -15,13 +15,16 @@ _Opcode = tuple[str, int, int, int, int]
 
 
 def unified(
-    path: str, before: str, after: str, marks: Sequence[tuple[Span, str]] = ()
+    path: str, before: str | None, after: str, marks: Sequence[tuple[Span, str]] = ()
 ) -> Iterator[str]:
-    """Yield the lines of a diff; `marks` say which transform wrote which part of `after`."""
+    """Yield the lines of a diff; `marks` say which transform wrote which part of `after`.
+
+    `before` is None for a file that is new.
+    """
     if before == after:
         return
-    old, new = _lines(before), _lines(after)
-    yield f"--- {_quoted('a/' + path)}\n"
+    old, new = _lines(before or ""), _lines(after)
+    yield f"--- {'/dev/null' if before is None else _quoted('a/' + path)}\n"
     yield f"+++ {_quoted('b/' + path)}\n"
     starts = [0, *accumulate(len(line) for line in new)]
     marks = sorted(marks)

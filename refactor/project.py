@@ -10,9 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from refactor.context import Context
 
 _FROM = re.compile(rb"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(\S+)", re.IGNORECASE | re.MULTILINE)
 _MAX_BYTES = 1024 * 1024
+
+
+class Site(NamedTuple):
+    """Where a Dockerfile stands: its repository, and its own path in it.
+
+    `home` is the build context's folder there; None if that is to be found out.
+    """
+
+    repository: Context
+    place: str = "Dockerfile"
+    home: str | None = None
 
 
 def referenced(files: Iterable[Path]) -> frozenset[str]:

@@ -5,26 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from refactor.context import Context, Overlay, Subtree, clean
 from refactor.effects import Build, build
 from refactor.facts.stages import Graph, ShellInForce, default_shell, graph, set_shell
 from refactor.hazards import hazards
+from refactor.sent import MAX_TEXT, Sent, sent
 from refactor.shell import Command, Opaque, Script, read
+from refactor.source import Unreadable, decode, encode
 from refactor.syntax import Dockerfile, Instruction, parse
 from refactor.verify import Evidence
 
 T = TypeVar("T")
-
-
-class Context(Protocol):
-    """A build context: what COPY and ADD can see. Paths are relative, with forward slashes."""
-
-    def kind(self, path: str) -> str:
-        """Return `file`, `dir`, `link`, or an empty string if there is nothing."""
-
-    def head(self, path: str, count: int) -> bytes:
-        """Return at most the first `count` bytes of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +57,24 @@ class Run:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A Dockerfile with its context and the configuration that facts depend on."""
+    """A Dockerfile, the repository around it, and the configuration that facts depend on.
+
+    `home` is the build context's folder in the repository, `place` the Dockerfile's own path there.
+    `files` are the texts of the repository's other files that changes wrote so far.
+    """
 
     path: PurePath
     text: str
     dockerfile: Dockerfile
-    context: Context | None = None
+    repository: Context | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     engine: str = "buildkit"
     published: bool = False
+    home: str = ""
+    place: str = "Dockerfile"
+    files: Mapping[str, str] = field(default_factory=dict)
     _facts: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    _surroundings: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def fact(self, compute: Callable[[Snapshot], T]) -> T:
         """Return a fact, computed once."""
@@ -81,6 +82,23 @@ class Snapshot:
             self._facts[compute] = compute(self)
         found: T = self._facts[compute]
         return found
+
+    def outside(self, compute: Callable[[Snapshot], T]) -> T:
+        """Return a fact that does not depend on the text, computed once for all texts."""
+        if compute not in self._surroundings:
+            self._surroundings[compute] = compute(self)
+        found: T = self._surroundings[compute]
+        return found
+
+    @property
+    def context(self) -> Context | None:
+        """The build context: what COPY and ADD can see, if nothing is left out."""
+        return self.outside(_context)
+
+    @property
+    def sent(self) -> Sent | None:
+        """The build context's files without those that .dockerignore leaves out."""
+        return self.outside(_sent)
 
     @property
     def graph(self) -> Graph:
@@ -102,11 +120,41 @@ class Snapshot:
         """What the verifier compares."""
         return self.fact(_evidence)
 
-    def with_text(self, text: str) -> Snapshot:
-        """Return the same project with another text, parsed afresh."""
+    def with_text(self, text: str, files: Mapping[str, str] | None = None) -> Snapshot:
+        """Return the same project with another text, parsed afresh, and other files."""
+        files = files or {}
+        repository = self.repository
+        if files and repository is not None:
+            repository = Overlay(repository, {path: encode(t) for path, t in files.items()})
         return Snapshot(
-            self.path, text, parse(text), self.context, self.aliases, self.engine, self.published
-        )
+            self.path, text, parse(text), repository, self.aliases, self.engine, self.published,
+            self.home, self.place, {**self.files, **files}, {}, {} if files else self._surroundings,
+        )  # fmt: skip
+
+    def read(self, path: str) -> str | None:
+        """Return the text of a file of the repository; None if there is none.
+
+        Raises Unreadable if it is no text, or is too large.
+        """
+        if self.repository is None or self.repository.kind(path) != "file":
+            return None
+        data = self.repository.head(path, MAX_TEXT + 1)
+        if len(data) > MAX_TEXT:
+            raise Unreadable(f"{path}: larger than {MAX_TEXT} bytes")
+        return decode(data)
+
+
+def _context(snapshot: Snapshot) -> Context | None:
+    tree, home = snapshot.repository, snapshot.home
+    return Subtree(tree, home) if tree is not None and home else tree
+
+
+def _sent(snapshot: Snapshot) -> Sent | None:
+    if snapshot.context is None:
+        return None
+    home, place = clean(snapshot.home), clean(snapshot.place)
+    inside = not home or place.startswith(f"{home}/")
+    return sent(snapshot.context, place[len(home) :].lstrip("/") if inside else "")
 
 
 def _graph(snapshot: Snapshot) -> Graph:
@@ -119,7 +167,8 @@ def _build(snapshot: Snapshot) -> Build:
 
 def _evidence(snapshot: Snapshot) -> Evidence:
     found = hazards(snapshot.build, snapshot.graph)
-    return Evidence(snapshot.build, found, snapshot.dockerfile.comments)
+    comments = snapshot.dockerfile.comments
+    return Evidence(snapshot.build, found, comments, snapshot.graph, snapshot)
 
 
 def _runs(snapshot: Snapshot) -> tuple[Run, ...]:

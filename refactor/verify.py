@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from refactor.effects import Block, Build, Copy, Event, Exec, Stage, Verbatim, flat
 from refactor.effects.build import with_argument, with_flag
@@ -23,9 +23,19 @@ from refactor.effects.licences import (
     same_copy,
 )
 from refactor.facts.metadata import AUTHORS, author
+from refactor.facts.stages import Graph
 from refactor.hazards import Hazard
 from refactor.model import Claim, Effect
+from refactor.sent import Sent
 from refactor.words import Value
+
+
+class Surroundings(Protocol):
+    """What stands around a Dockerfile."""
+
+    @property
+    def sent(self) -> Sent | None:
+        """The build context's files without those that .dockerignore leaves out."""
 
 
 class Evidence(NamedTuple):
@@ -34,6 +44,8 @@ class Evidence(NamedTuple):
     build: Build
     hazards: frozenset[Hazard]
     comments: tuple[str, ...]
+    graph: Graph
+    around: Surroundings
 
 
 def verify(

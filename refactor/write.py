@@ -12,8 +12,51 @@ class Unwritable(OSError):
     """The file was left as it was; the message says why."""
 
 
-def write(path: Path, before: bytes, after: bytes) -> None:
-    """Replace `before` by `after`; fail if the file is no longer what was read."""
+Files = list[tuple[Path, bytes | None, bytes]]
+
+
+def write(path: Path, before: bytes, after: bytes, others: Files | None = None) -> None:
+    """Replace `before` by `after`; fail if the file is no longer what was read.
+
+    The other files of a change are written first; if one of all fails, those are put back.
+    """
+    done: Files = []
+    try:
+        for other, old, new in others or []:
+            if _write_other(other, old, new):
+                done.append((other, old, new))
+        if before != after:
+            _write(path, before, after)
+    except BaseException:
+        for other, old, new in reversed(done):
+            if old is None:
+                other.unlink()
+            else:
+                _write(other, new, old)
+        raise
+
+
+def _write_other(path: Path, before: bytes | None, after: bytes) -> bool:
+    """Write a file that may be new; return False if it is already as it should be."""
+    if path.is_symlink():
+        raise Unwritable(f"{path.name} is a symbolic link")
+    if path.is_file():
+        if path.read_bytes() == after:  # another Dockerfile of the context asked for the same
+            return False
+        if before is not None:
+            _write(path, before, after)
+            return True
+    if before is not None or path.exists():
+        raise Unwritable(f"{path.name} changed on disk while it was read; run again")
+    try:
+        with path.open("xb") as stream:
+            stream.write(after)
+    except OSError as error:
+        raise Unwritable(f"{path.name}: {error.strerror or error}") from None
+    return True
+
+
+def _write(path: Path, before: bytes, after: bytes) -> None:
     target = path.resolve()  # a symbolic link stays one: what it points to is written
     try:
         if target.read_bytes() != before:

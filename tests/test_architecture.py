@@ -19,8 +19,8 @@ MAX_LINES, MAX_FUNCTION = 400, 60
 # A module imports from its own layer and those above it in this list; a package stands for all
 # in it. `refactor` itself is the front door: it exports, and nobody inside goes through it.
 LAYERS = (
-    {"source", "knowledge", "project"},
-    {"syntax", "model", "shell", "context"},
+    {"source", "knowledge", "context"},
+    {"syntax", "model", "shell", "project", "sent"},
     {"words", "patch", "second_reader", "facts.paths", "facts.ports", "facts.signals"},
     {"facts.archives", "facts.managers"},
     {"facts.images", "facts.metadata", "facts.packages", "facts.stages", "facts.weak"},
@@ -31,6 +31,7 @@ LAYERS = (
     {
         "facts.apt",
         "facts.caches",
+        "facts.homes",
         "facts.joining",
         "facts.lines",
         "facts.pragmas",

@@ -12,6 +12,7 @@ from refactor.config import Config
 from refactor.context import DiskContext
 from refactor.engine import Changed, run
 from refactor.model import Safety
+from refactor.project import Site
 from tests.engine import Engine, start
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "flask-naive"
@@ -38,7 +39,7 @@ def images(
         shutil.copytree(FIXTURE, folder, dirs_exist_ok=True)
     config = Config(select=("all",), level=Safety.RISKY)
     data = (FIXTURE / "Dockerfile").read_bytes()
-    result = run("Dockerfile", data, config, DiskContext(FIXTURE))
+    result = run("Dockerfile", data, config, Site(DiskContext(FIXTURE)))
     assert isinstance(result, Changed)
     (after / "Dockerfile").write_bytes(result.after)
     return engine.build("dfr-test:before", before), engine.build("dfr-test:after", after)

@@ -12,6 +12,7 @@ from refactor.config import Config
 from refactor.context import DiskContext
 from refactor.engine import Changed, run
 from refactor.model import Safety
+from refactor.project import Site
 from tests.engine import Engine, start
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "debian-tools"
@@ -42,7 +43,7 @@ def images(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> dict[str
             )
         if chosen:
             config = Config(select=chosen, level=Safety.RISKY)
-            result = run("Dockerfile", text, config, DiskContext(FIXTURE))
+            result = run("Dockerfile", text, config, Site(DiskContext(FIXTURE)))
             assert isinstance(result, Changed)
             text = result.after
         (folder / "Dockerfile").write_bytes(text)

@@ -13,10 +13,11 @@ import pytest
 
 from refactor.compose import Outcome, refactor
 from refactor.config import Config
-from refactor.context import DiskContext
+from refactor.context import DiskContext, Overlay
 from refactor.engine import Changed, Failed, Refused, Result, run
 from refactor.model import Safety
 from refactor.patch import unified
+from refactor.project import Site
 from refactor.registry import ordered, select
 from refactor.snapshot import Snapshot
 from refactor.source import apply, decode
@@ -26,7 +27,7 @@ from tests import corpus
 
 @dataclass(frozen=True)
 class Task:
-    """One file at one level; `context` is a folder, or None."""
+    """One file at one level; `context` is the folder of its build context, or None."""
 
     path: Path
     context: Path | None
@@ -51,9 +52,9 @@ def look(task: Task) -> Seen:
     """Run one task and check the laws that concern one file."""
     data = task.path.read_bytes()
     config = Config(select=task.select, level=task.level)
-    context = DiskContext(task.context) if task.context else None
-    result = run("Dockerfile", data, config, context)
-    broken = list(_broken(data, result, config, context))
+    site = Site(DiskContext(task.context), _place(task), "") if task.context else None
+    result = run("Dockerfile", data, config, site)
+    broken = list(_broken(data, result, config, site))
     after = result.after if isinstance(result, Changed) else data
     patch = result.patch if isinstance(result, Changed) else ""
     changes = tuple((r.transform, r.level) for r in result.remarks if r.kind == "change")
@@ -61,9 +62,20 @@ def look(task: Task) -> Seen:
     return Seen(task, kind, tuple(broken), data, after, patch, changes)
 
 
-def _broken(
-    data: bytes, result: Result, config: Config, context: DiskContext | None
-) -> Iterator[str]:
+def _place(task: Task) -> str:
+    """Return where the Dockerfile is in its context; one that is outside has no name there."""
+    assert task.context
+    inside = task.context in task.path.parents
+    return task.path.relative_to(task.context).as_posix() if inside else "../Dockerfile"
+
+
+def _beside(site: Site, result: Changed) -> Site:
+    """Return the site with the other files that changed."""
+    files = {other.path: other.after for other in result.others}
+    return site._replace(repository=Overlay(site.repository, files))
+
+
+def _broken(data: bytes, result: Result, config: Config, site: Site | None) -> Iterator[str]:
     if isinstance(result, Failed):
         yield f"failed: {result.reason}"
     for remark in result.remarks:
@@ -78,7 +90,7 @@ def _broken(
     before, after = parse(decode(data)), parse(decode(result.after))
     if Counter(before.comments) != Counter(after.comments):
         yield "a comment is lost"
-    again = run("Dockerfile", result.after, config, context)
+    again = run("Dockerfile", result.after, config, site and _beside(site, result))
     if isinstance(again, Changed | Failed | Refused):
         yield f"a second run is no rest: {type(again).__name__}"
 

@@ -16,6 +16,7 @@ from refactor.config import Config
 from refactor.context import MemoryContext
 from refactor.engine import Changed, Refused, Result, Unchanged, run
 from refactor.model import Safety
+from refactor.project import Site
 from refactor.syntax import parse
 
 LISTS = "rm -rf /var/lib/apt/lists/*"
@@ -863,7 +864,7 @@ def _look(trap: Trap, text: str) -> Result:
     config = Config(select=trap.select, level=Safety.RISKY)
     files = {n: d for n, _, d in (f.partition("=") for f in trap.files or ())}
     context = MemoryContext({n: d.encode("latin-1") for n, d in files.items()})
-    return run("Dockerfile", text.encode(), config, context if trap.files else None)
+    return run("Dockerfile", text.encode(), config, Site(context) if trap.files else None)
 
 
 def _parameter(trap: Trap) -> object:

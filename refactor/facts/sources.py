@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from refactor.context import Context
 from refactor.effects import Copy
 from refactor.effects.licences import is_plain_source
-from refactor.snapshot import Context, Snapshot
+from refactor.snapshot import Snapshot
 from refactor.syntax import Instruction
 from refactor.words import parse_words
 
