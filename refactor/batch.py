@@ -29,6 +29,7 @@ class Wishes:
     references: frozenset[str] = frozenset()
     roots: tuple[Path, ...] = ()
     context: Path | None = None
+    today: str = ""
 
     def apply(self, found: Config) -> Config:
         """Return a configuration with the command line's say on top."""
@@ -38,6 +39,7 @@ class Wishes:
             select=self.select or found.select,
             ignore=(*found.ignore, *self.ignore),
             references=self.references,
+            today=self.today,
         )
 
 

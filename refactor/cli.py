@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -91,7 +92,7 @@ def fix(
     try:
         wishes = Wishes(
             level(level_name, "--level") if level_name else None, _ids(select), _ids(ignore),
-            config, roots=tuple(paths or [Path()]), context=context,
+            config, roots=tuple(paths or [Path()]), context=context, today=date.today().isoformat(),
         )  # fmt: skip
         choose(wishes.select, wishes.ignore)
         if paths and Path("-") in paths:

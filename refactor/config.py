@@ -27,7 +27,7 @@ class Config:
     """What to do with one file.
 
     `images` maps names of a company's registry to the public images that they mirror;
-    `references` are the images that the Dockerfiles of this run start from.
+    `references` are the images that the Dockerfiles of this run start from; `today` is the date.
     """
 
     select: tuple[str, ...] = ()
@@ -39,6 +39,7 @@ class Config:
     overrides: tuple[Mapping[str, Any], ...] = ()
     root: Path | None = None
     references: frozenset[str] = frozenset()
+    today: str = ""
 
     def for_path(self, path: Path) -> Config:
         """Return the configuration with the overrides whose patterns match."""

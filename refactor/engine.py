@@ -149,7 +149,7 @@ def _refactored(
     snapshot = Snapshot(
         PurePath(path), dockerfile.text, dockerfile, site and site.repository, config.images,
         config.engine, is_base(path, config.references), (site and site.home) or "",
-        site.place if site else "Dockerfile",
+        site.place if site else "Dockerfile", today=config.today,
     )  # fmt: skip
     if site and site.home is None:
         snapshot = replace(snapshot, home=home(snapshot), _facts={}, _surroundings={})

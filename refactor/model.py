@@ -33,6 +33,7 @@ class Effect(StrEnum):
     CACHES = "caches"
     COMMANDS = "commands"
     ORDER = "order"
+    STAGES = "stages"
     ENV = "env"
     METADATA = "metadata"
     ENTRY = "entry"
@@ -125,7 +126,8 @@ Finding = Change | Refusal | Notice
 class Example:
     """A test and a piece of documentation; `after` None means that nothing may change.
 
-    `refuses` is the code of the refusal that is expected, `files` the build context.
+    `refuses` is the code of the refusal that is expected, `notices` that of the notice, `files` the
+    build context. `others` are the other files that are written then, each as `path=content`.
     """
 
     before: str
@@ -134,6 +136,8 @@ class Example:
     level: Safety = Safety.RISKY
     files: tuple[str, ...] | None = None
     note: str = ""
+    others: tuple[str, ...] = ()
+    notices: str = ""
 
 
 Propose = Callable[["Snapshot", Any], Iterable[Finding]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from refactor.context import Context, Overlay, Subtree, clean
 from refactor.effects import Build, build
@@ -16,6 +16,10 @@ from refactor.shell import Command, Opaque, Script, read
 from refactor.source import Unreadable, decode, encode
 from refactor.syntax import Dockerfile, Instruction, parse
 from refactor.verify import Evidence
+
+if TYPE_CHECKING:
+    from refactor.facts.applications import Application
+    from refactor.facts.invocations import Invocations
 
 T = TypeVar("T")
 
@@ -60,7 +64,8 @@ class Snapshot:
     """A Dockerfile, the repository around it, and the configuration that facts depend on.
 
     `home` is the build context's folder in the repository, `place` the Dockerfile's own path there.
-    `files` are the texts of the repository's other files that changes wrote so far.
+    `files` are the texts of the repository's other files that changes wrote so far; `today` is a
+    date, `YYYY-MM-DD`, or empty: it only ever decides what is said, never what is done.
     """
 
     path: PurePath
@@ -73,6 +78,7 @@ class Snapshot:
     home: str = ""
     place: str = "Dockerfile"
     files: Mapping[str, str] = field(default_factory=dict)
+    today: str = ""
     _facts: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     _surroundings: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -99,6 +105,16 @@ class Snapshot:
     def sent(self) -> Sent | None:
         """The build context's files without those that .dockerignore leaves out."""
         return self.outside(_sent)
+
+    @property
+    def application(self) -> Application | None:
+        """What the sources in the build context say of the application."""
+        return self.outside(_application)
+
+    @property
+    def invocations(self) -> Invocations | None:
+        """How the image is started, probed and built from outside the Dockerfile."""
+        return self.outside(_invocations)
 
     @property
     def graph(self) -> Graph:
@@ -128,7 +144,8 @@ class Snapshot:
             repository = Overlay(repository, {path: encode(t) for path, t in files.items()})
         return Snapshot(
             self.path, text, parse(text), repository, self.aliases, self.engine, self.published,
-            self.home, self.place, {**self.files, **files}, {}, {} if files else self._surroundings,
+            self.home, self.place, {**self.files, **files}, self.today, {},
+            {} if files else self._surroundings,
         )  # fmt: skip
 
     def read(self, path: str) -> str | None:
@@ -155,6 +172,19 @@ def _sent(snapshot: Snapshot) -> Sent | None:
     home, place = clean(snapshot.home), clean(snapshot.place)
     inside = not home or place.startswith(f"{home}/")
     return sent(snapshot.context, place[len(home) :].lstrip("/") if inside else "")
+
+
+def _application(snapshot: Snapshot) -> Application | None:
+    from refactor.facts.applications import application
+
+    return None if snapshot.sent is None else application(snapshot.sent)
+
+
+def _invocations(snapshot: Snapshot) -> Invocations | None:
+    from refactor.facts.invocations import invocations
+
+    tree = snapshot.repository
+    return None if tree is None else invocations(tree, snapshot.home, snapshot.place)
 
 
 def _graph(snapshot: Snapshot) -> Graph:

@@ -6,10 +6,11 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from refactor.effects import Block, Build, Copy, Event, Exec, Stage, Verbatim, flat
 from refactor.effects.build import with_argument, with_flag
+from refactor.effects.ignored import left_out
 from refactor.effects.licences import (
     FRONTEND,
     empties,
@@ -22,20 +23,13 @@ from refactor.effects.licences import (
     same_command,
     same_copy,
 )
+from refactor.effects.order import difference, reordered
+from refactor.effects.stages import Cut, Surroundings, split
 from refactor.facts.metadata import AUTHORS, author
 from refactor.facts.stages import Graph
 from refactor.hazards import Hazard
 from refactor.model import Claim, Effect
-from refactor.sent import Sent
 from refactor.words import Value
-
-
-class Surroundings(Protocol):
-    """What stands around a Dockerfile."""
-
-    @property
-    def sent(self) -> Sent | None:
-        """The build context's files without those that .dockerignore leaves out."""
 
 
 class Evidence(NamedTuple):
@@ -52,12 +46,16 @@ def verify(
     before: Evidence, after: Evidence, claims: Iterable[Claim], assumes: Iterable[str]
 ) -> str | None:
     """Return why the change is not what it claims to be, or None if it is."""
-    if before.comments != after.comments:
-        return "a comment is lost, changed or moved past another"
+    claims = tuple(claims)
+    moves = any(claim.effect in (Effect.ORDER, Effect.STAGES) for claim in claims)
+    if sorted(before.comments) != sorted(after.comments):
+        return "a comment is lost or changed"
+    if before.comments != after.comments and not moves:
+        return "a comment is moved past another"
     if before.build.directives != after.build.directives:
         return "the parser directives differ"
-    relation = _Relation(claims)
-    reason = relation.builds(before.build, after.build)
+    relation = _Relation(claims, frozenset(assumes), before, after)
+    reason = relation.builds(before.build, after.build) or relation.context(after.build)
     return reason or relation.left_over() or _new_hazard(before, after, frozenset(assumes))
 
 
@@ -73,8 +71,13 @@ def _new_hazard(before: Evidence, after: Evidence, assumes: frozenset[str]) -> s
 class _Relation:
     """Walks two builds in step; every difference uses up one claim."""
 
-    def __init__(self, claims: Iterable[Claim]) -> None:
+    def __init__(
+        self, claims: Iterable[Claim], assumes: frozenset[str], before: Evidence, after: Evidence
+    ) -> None:
         self.claims = Counter(claims)
+        self.assumes = assumes
+        self.around = before.around, after.around
+        self.graph = before.graph
         self.inherited: set[Claim] = set()
         self.added: list[int] = []
         self.removed: list[int] = []
@@ -98,26 +101,106 @@ class _Relation:
         if before.arguments != after.arguments:
             return "the build arguments differ"
         if len(before.stages) != len(after.stages):
-            return "the number of stages differs"
+            return self.split(before, after)
         for index, (b, a) in enumerate(zip(before.stages, after.stages, strict=True)):
             label = b.name or str(index)
+            if b.base != a.base and (claim := self.base_claim(f"stage {label}")):
+                reason = self.based(before, after, index, claim)
+                if reason:
+                    return f"stage {label}: {reason}"
+                continue
             if (b.name, b.base, b.platform) != (a.name, a.base, a.platform):
                 return f"stage {label}: name or base differs"
+            if claim := self.user_claim(f"stage {label}"):
+                if reason := self.switched(before, after, index, claim):
+                    return f"stage {label}: {reason}"
+                continue
             self.added, self.removed, self.before_runs = [], [], b.runs
             if self.use(Effect.ENV, f"stage {label}", f"{'='.join(FRONTEND)} becomes ARG"):
                 b = with_argument(b, a, *FRONTEND)
             b = self.mounted(b, a, f"stage {label}")
+            moved = self.moved(b, a, f"stage {label}")
             if self.use(Effect.ORDER, f"stage {label}"):
                 reason = _order(before, after, index)
+            elif moved:
+                reason = reordered(b, a, self.around[0].sent, self.assumes)
             else:
                 reason = self.runs(b, a)
             reason = reason or self.config(dict(b.config), dict(a.config))
             if reason:
                 return f"stage {label}: {reason}"
+            if moved:
+                continue
             merged = sum(self.joined(f"stage {label}", text) for text in self.vanished(b, a))
             if merged != b.layers - a.layers or merged != len(b.runs) - len(a.runs):
                 return f"stage {label}: {b.layers} layers before, {a.layers} after"
         return None
+
+    def user_claim(self, label: str) -> Claim | None:
+        """Return the claim that a stage's containers run as another user."""
+        found = (c for c in +self.claims if c.effect is Effect.USER and label in c.footprint)
+        return next(found, None)
+
+    def switched(self, before: Build, after: Build, index: int, claim: Claim) -> str | None:
+        """Compare two stages whose containers run as different users."""
+        from refactor.effects.users import Switch, user_set
+
+        self.use(claim.effect, *claim.footprint)
+        switch = Switch(
+            before, after, index, claim.footprint, self.around[1], self.assumes, self.graph
+        )
+        return user_set(switch)
+
+    def context(self, build: Build) -> str | None:
+        """Compare what is sent of the build context."""
+        before, after = self.around
+        if before.files == after.files:
+            return None
+        found = left_out(before.sent, after.sent, build)
+        if isinstance(found, str):
+            return found
+        return None if not found or self.use(Effect.FILES, *found) else "files are left out"
+
+    def base_claim(self, label: str) -> Claim | None:
+        """Return the claim that a stage starts from another image."""
+        found = (c for c in +self.claims if c.effect is Effect.BASE and label in c.footprint)
+        return next(found, None)
+
+    def based(self, before: Build, after: Build, index: int, claim: Claim) -> str | None:
+        """Compare two stages that start from different images."""
+        from refactor.effects.bases import based
+
+        self.use(claim.effect, *claim.footprint)
+        b, a = before.stages[index], after.stages[index]
+        old, new = (dict(stage.config) for stage in (b, a))
+        old.pop("from")
+        new.pop("from")
+        if (b.name, b.platform) != (a.name, a.platform):
+            return "name or platform differs"
+        image = self.graph.stages[index].image
+        return self.config(old, new) or based(
+            before, after, index, image, claim.footprint, self.around[0], self.assumes
+        )
+
+    def split(self, before: Build, after: Build) -> str | None:
+        """Compare two builds one of which has a stage more, that another one starts from."""
+        claim = next((c for c in +self.claims if c.effect is Effect.STAGES), None)
+        if claim is None or not self.use(claim.effect, *claim.footprint):
+            return "the number of stages differs"
+        return split(
+            Cut(before, after, claim.footprint, self.around[0], self.assumes, self.graph)
+        )
+
+    def moved(self, before: Stage, after: Stage, label: str) -> bool:
+        """Use up the claim that a copy stands behind an install; a RUN may be cut in two for it."""
+        if not any(c.effect is Effect.ORDER and len(c.footprint) > 1 for c in +self.claims):
+            return False
+        found = difference(before.events, after.events)
+        cuts = len(after.runs) - len(before.runs)
+        if found is None or cuts < 0 or after.layers - before.layers - cuts != len(found.ahead):
+            return False
+        ahead = (f"+ {copy.text}" for copy in found.ahead)
+        return self.use(Effect.ORDER, label, f"- {found.copy.text}", *ahead)
 
     def mounted(self, before: Stage, after: Stage, label: str) -> Stage:
         """Return a stage with the cache mounts that its RUNs are claimed to get."""

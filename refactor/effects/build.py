@@ -357,6 +357,13 @@ def _with_setting(event: Event, variable: int, argument: int) -> Event:
     return _under(event, lambda old: replace(old, env=old.env ^ variable, args=old.args ^ argument))
 
 
+def with_variable(event: Event, becomes: tuple[Value | None, Value]) -> Event:
+    """Return an event as it is if PATH has another value: before and after."""
+    old, new = becomes
+    shift = _number("PATH", new) ^ (_number("PATH", old) if old else 0)
+    return _under(event, lambda setting: replace(setting, env=setting.env ^ shift))
+
+
 def with_flag(event: Event, flag: tuple[str, str]) -> Event:
     """Return an event as it is if its RUN has one flag more."""
     return _under(event, lambda old: replace(old, flags=tuple(sorted((*old.flags, flag)))))

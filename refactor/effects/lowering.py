@@ -31,6 +31,7 @@ OUTLIVING = re.compile(
 # In some shells $( ) inherits -e.
 INNER_LIST = re.compile(r"(?:\$\(|`).*;")
 REMOUNTED = re.compile(r"/etc/(?:hosts|resolv\.conf|hostname)\b")
+KNOWN_PROGRAM = "program that the shell may know at its old place"
 REHASHED = re.compile(r"(?:pip3?|npm|yarn|conda|gem|bundler)(?:[@=<>~!].*)?\Z")
 
 
@@ -251,7 +252,7 @@ def _outliving(node: shell.Node) -> tuple[str, ...]:
         if any(map(REMOUNTED.search, words)):
             found.append("file that each RUN finds anew")
         if "install" in words and any(map(REHASHED.match, words[2:])):
-            found.append("program that the shell may know at its old place")
+            found.append(KNOWN_PROGRAM)
     return tuple(found)
 
 

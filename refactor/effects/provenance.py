@@ -165,6 +165,21 @@ def _command(event: Exec) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(reads | writes), frozenset(writes)  # what is written may be kept in part
 
 
+def runs_others(event: Event) -> bool:
+    """Whether a command may run programs that its words do not name as such: the default."""
+    if isinstance(event, Verbatim):
+        return True
+    if isinstance(event, Copy):
+        return False
+    if isinstance(event, Block):
+        return any(runs_others(part) for part in flat(event.parts))
+    row = _rows().get(event.argv[0]) if event.argv else None
+    words = (*event.argv, *event.assignments, *event.redirects)
+    if not event.argv:
+        return any("$(" in word or "`" in word for word in words)
+    return row is None or "any" in row["reads"].split() or any("$(" in w or "`" in w for w in words)
+
+
 def _accounts(*owners: str | None) -> frozenset[str]:
     """Return where names of users are looked up; the base image's own, and numbers, are not."""
     named = any(o and o != "root" and not o.replace(":", "").isdecimal() for o in owners)

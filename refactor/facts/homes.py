@@ -7,17 +7,12 @@ is there, or the nearest folder above it that has it all.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
-from typing import Any
 
 from refactor.context import Context
 from refactor.facts import sources
+from refactor.outside.compose_files import COMPOSE, builds
 from refactor.snapshot import Snapshot
-
-MAX_YAML = 256 * 1024
-COMPOSE = re.compile(r"(?:docker-)?compose[\w.-]*\.ya?ml\Z")
-_TAG = re.compile(r"!(?:reset|override)\b")
 
 
 def home(snapshot: Snapshot) -> str:
@@ -55,37 +50,5 @@ def _named(tree: Context, folder: str, place: str) -> Iterator[str]:
     for name in tree.names(folder):
         if COMPOSE.match(name):
             for build in builds(tree, posixpath.join(folder, name)):
-                if build.get("dockerfile") == place:
-                    yield str(build["context"])
-
-
-def builds(tree: Context, path: str) -> Iterator[dict[str, Any]]:
-    """Yield the builds of a compose file's services, with paths in the repository."""
-    for service in services(tree, path).values():
-        build = service.get("build")
-        if isinstance(build, str):
-            build = {"context": build}
-        if not isinstance(build, dict) or "://" in str(build.get("context")):
-            continue
-        folder = posixpath.join(posixpath.dirname(path), str(build.get("context") or "."))
-        folder = posixpath.normpath(folder).removeprefix(".").lstrip("/")
-        file = posixpath.normpath(
-            posixpath.join(folder, str(build.get("dockerfile", "Dockerfile")))
-        )
-        yield {**build, "context": folder, "dockerfile": file}
-
-
-def services(tree: Context, path: str) -> dict[str, dict[str, Any]]:
-    """Return the services of a compose file; none if it cannot be read."""
-    data = tree.head(path, MAX_YAML + 1)
-    if b"services" not in data or len(data) > MAX_YAML:
-        return {}
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        found = YAML(typ="safe").load(_TAG.sub("", data.decode("utf-8", "replace")))
-        items = (found.get("services") or {}).items()
-    except (YAMLError, AttributeError, ValueError, RecursionError):
-        return {}
-    return {str(name): service for name, service in items if isinstance(service, dict)}
+                if place in build.files:
+                    yield build.context

@@ -20,6 +20,9 @@ _DEFAULT_REGISTRY = (
 )  # fmt: skip
 
 
+_FULL = frozenset({"python", "node", "ruby", "perl", "rust", "golang", "gcc", "pypy"})
+
+
 class Family(StrEnum):
     """The distribution that an image is made from."""
 
@@ -53,6 +56,11 @@ class Image(NamedTuple):
     plain_shell: bool = False
     docker_clean: bool = False
     workdir: str = ""
+
+    @property
+    def full(self) -> bool:
+        """Whether it is made from buildpack-deps: with compilers, headers and version control."""
+        return self.name in _FULL and self.family is Family.DEBIAN and "slim" not in self.tag
 
     @property
     def is_debian_like(self) -> bool:

@@ -1,0 +1,166 @@
+"""What the structural transforms do with complete build contexts: eligible, changed, refused.
+
+    python -m bench.structure CORPUS [--list ID] [--code CODE] [--diff ID]
+
+Who is eligible is read off the text by patterns that know nothing of the transforms. One
+organisation's near-equal samples count three at most.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from refactor.config import Config
+from refactor.context import DiskContext
+from refactor.engine import Changed, Result, run
+from refactor.model import Safety
+from refactor.project import Site
+from refactor.registry import entries
+
+CAPPED = ("TechEmpower/", "GoogleCloudPlatform/python-docs-samples")
+CAP = 3
+SPLITS = "split-"
+REORDER = "copy-manifests-first"
+USER = "run-as-user"
+
+_INSTALL = re.compile(
+    r"\b(?:pip3?\s+install|pipenv\s+(?:install|sync)|poetry\s+install|uv\s+(?:sync|pip\s+install)|pdm\s+"
+    r"(?:install|sync)|npm\s+(?:ci|i|install)|yarn(?:\s+install|\s*(?:$|&|;|--))|pnpm\s+(?:i|install)|"
+    r"go\s+mod\s+download|bundle\s+install|composer\s+install|dotnet\s+restore|mix\s+deps\.get|"
+    r"mvn\s\S*\s*dependency)", re.MULTILINE,
+)  # fmt: skip
+_WHOLE = re.compile(r"^(?:COPY|ADD)\s+(?:--\S+\s+)*\"?\./?\"?\s", re.IGNORECASE)
+_TOOLS = re.compile(
+    r"(?:apt(?:-get)?|apk|yum|dnf|microdnf)\b[^|;]*?\b(?:install|add)\b[^|;]*?\s"
+    r"(?:gcc|g\+\+|gcc-c\+\+|build-essential|build-base|make|cmake|musl-dev|[\w.+-]+-dev(?:el)?|cargo|"
+    r"default-jdk|openjdk-\d+-jdk|maven|golang)(?=[\s=&;]|$)"
+)
+_COMPILERS = re.compile(
+    r"^FROM\s+(?:--\S+\s+)*(?:docker\.io/(?:library/)?)?(?:golang|rust|maven|gradle|"
+    r"mcr\.microsoft\.com/dotnet/sdk|mcr\.microsoft\.com/dotnet/core/sdk)[:\s@]", re.IGNORECASE,
+)  # fmt: skip
+_ROOT_USERS = frozenset({"", "root", "0", "0:0", "root:root"})
+
+
+@dataclass
+class Tally:
+    """What became of the eligible Dockerfiles, for one question."""
+
+    eligible: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    codes: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+def contexts(root: Path) -> Iterator[tuple[str, str, Path, str, str]]:
+    """Yield the repository, id, folder, build context and Dockerfile of each sample."""
+    seen: Counter[str] = Counter()
+    with (root / "dev" / "contexts.tsv").open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE):
+            home = row["build_context"].removeprefix(".").lstrip("/")
+            for name in row["dockerfiles"].split(","):
+                group = next((c for c in CAPPED if row["repo"].startswith(c)), "")
+                seen[group] += 1
+                folder = root / "dev" / "contexts" / row["id"]
+                if (not group or seen[group] <= CAP) and (folder / name).is_file():
+                    yield row["repo"], row["id"], folder, home, name
+
+
+def instructions(text: str) -> list[str]:
+    """Return the instructions as lines, comments left out."""
+    text = re.sub(r"(?m)^[ \t]*#.*\n", "", text)
+    return [line.strip() for line in re.sub(r"\\\r?\n", " ", text).split("\n") if line.strip()]
+
+
+def asks(text: str) -> set[str]:
+    """Return which questions a Dockerfile raises: split, reorder, user."""
+    lines = instructions(text)
+    starts = [i for i, line in enumerate(lines) if line.upper().startswith("FROM ")]
+    found: set[str] = set()
+    if len(starts) == 1 and (_TOOLS.search("\n".join(lines)) or _COMPILERS.match(lines[starts[0]])):
+        found.add("split")
+    whole = before = False  # an install in front of the sources is what is asked for
+    for line in lines:
+        if line.upper().startswith("FROM "):
+            whole = before = False
+        whole = whole or bool(_WHOLE.match(line))
+        if line.upper().startswith("RUN") and _INSTALL.search(line):
+            before = before or not whole
+            if whole and not before:
+                found.add("reorder")
+    users = [line.split()[1] for line in lines[starts[-1] :] if re.match(r"(?i)USER\s+\S", line)]
+    if not users or users[-1] in _ROOT_USERS:
+        found.add("user")
+    return found
+
+
+def answer(question: str) -> tuple[str, ...]:
+    """Return the transforms that answer a question."""
+    ids = [entry.id for entry in entries()]
+    if question == "split":
+        return tuple(i for i in ids if i.startswith(SPLITS) or i == "drop-build-packages")
+    return (REORDER,) if question == "reorder" else (USER,)
+
+
+def measure(root: Path) -> tuple[dict[str, Tally], dict[str, Result]]:
+    """Refactor every context and tally what came of it."""
+    tallies = {question: Tally() for question in ("split", "reorder", "user")}
+    results: dict[str, Result] = {}
+    for _, name, folder, home, file in contexts(root):
+        label = f"{name}:{file}"
+        data = (folder / file).read_bytes()
+        config = Config(select=("all",), level=Safety.RISKY)
+        result = run(file, data, config, Site(DiskContext(folder), file, home))
+        results[label] = result
+        for question in asks(data.decode("utf-8", "replace")):
+            tally = tallies[question]
+            tally.eligible.append(label)
+            ids = answer(question)
+            mine = [r for r in result.remarks if r.transform in ids]
+            if any(r.kind == "change" for r in mine):
+                tally.changed.append(label)
+            else:
+                code = next((r.code for r in mine if r.kind == "refusal"), "none")
+                tally.codes[code].append(label)
+    return tallies, results
+
+
+def main() -> None:
+    """Print the table; with options, the cases behind it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument(
+        "--list", choices=("split", "reorder", "user"), help="list what was refused"
+    )
+    parser.add_argument("--diff", default="", help="print the patches of ids that contain this")
+    options = parser.parse_args()
+    tallies, results = measure(options.corpus)
+    for question, tally in tallies.items():
+        count = len(tally.eligible)
+        share = 100 * len(tally.changed) / max(1, count)
+        codes = ", ".join(f"{c} {len(v)}" for c, v in sorted(tally.codes.items()))
+        print(
+            f"{question}: eligible {count}, changed {len(tally.changed)} ({share:.0f} %); {codes}"
+        )
+        if options.list == question:
+            for code, labels in sorted(tally.codes.items()):
+                for label in labels:
+                    ids = answer(question)
+                    said = [f"{r.transform} {r.code}: {r.reason}" for r in results[label].remarks
+                            if r.transform in ids and r.kind == "refusal"]  # fmt: skip
+                    print(f"  {code} {label}", *said, sep="\n      ")
+    if options.diff:
+        for label, result in results.items():
+            if options.diff in label and isinstance(result, Changed):
+                print(f"==== {label}\n{result.patch}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,379 @@
+"""What a new stage must have to run what the old one built and ran."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from refactor.effects.artefact_data import grouped, outside
+from refactor.effects.artefact_roots import Needed, Search, Start, missing, starts
+from refactor.effects.artefact_walk import Reader, Step, World, below, steps, walk
+from refactor.effects.events import Stage
+from refactor.facts import left_out
+from refactor.facts.images import Family, Image, image
+from refactor.facts.installs import Unknown
+from refactor.facts.packages import argv_operation, bare_name
+from refactor.facts.runtimes import STANDARD_PATH, Base, base, release, runtime
+from refactor.facts.stages import Stage as Place
+from refactor.words import Value
+
+if TYPE_CHECKING:
+    from refactor.effects.stages import Surroundings
+
+NO_SHELL = "nothing outside the repository runs a shell in the container"
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+# Programs of the full images that are packages of the same name.
+_AGAIN = frozenset({"curl", "wget", "git"})
+_OPEN = "/go"  # every user may write there (golang's Dockerfile)
+_ROOT = ("", "root", "0", "0:0", "root:root")
+_UPDATE = {"apt-get": ("apt-get", "update"), "apt": ("apt", "update")}
+_LISTS = ("rm", "-rf", "/var/lib/apt/lists/*")
+_UNLOCK = "split by hand"
+
+
+class Subject(NamedTuple):
+    """A stage to split: its model, its place in the file, and what stands around it."""
+
+    stage: Stage
+    place: Place
+    around: Surroundings
+
+    @property
+    def image(self) -> Image:
+        """The image that it starts from."""
+        return self.place.image
+
+
+class Kept(NamedTuple):
+    """An instruction of the old stage that the new one has too.
+
+    A RUN has `commands` instead if it does less there; without `step` it is a new one.
+    """
+
+    step: Step | None
+    commands: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def place(self) -> int:
+        """Where it stands in the file."""
+        return self.step.instruction.span.start if self.step else -1
+
+
+@dataclass
+class Needs:
+    """A new stage: its base, and what it sets, runs and copies from the builder, in this order.
+
+    `closing` is a command that the builder has more. `owner` is that of what is copied.
+    `spares` says what the image has no more; `programs` are those that were built.
+    """
+
+    base: str
+    workdir: str
+    variables: dict[str, str] = field(default_factory=dict)
+    kept: tuple[Kept, ...] = ()
+    paths: tuple[str, ...] = ()
+    owner: str = ""
+    closing: tuple[str, ...] = ()
+    assumes: tuple[str, ...] = ()
+    spares: str = ""
+    programs: tuple[str, ...] = ()
+
+
+class Files(NamedTuple):
+    """What a language's sources say: the data that stays, programs that run, and assumptions.
+
+    `paths` and `packages` are needed besides; `linked`: so are the libraries of headers that the
+    stage installs.
+    """
+
+    data: Iterable[str]
+    programs: tuple[tuple[str, str], ...] = ()
+    assumes: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    linked: bool = False
+
+
+class Language(NamedTuple):
+    """How a language is built and run. `bases` names the kinds of base that may run it, in order.
+
+    `tools` is what is left out; `keeps_all`: every program that is built stays; `certificates`:
+    it may ask for those of the public authorities; `starts`: what is started is what was built.
+    """
+
+    name: str
+    images: frozenset[str]
+    reader: Callable[[Image, list[Step]], Reader]
+    files: Callable[[World, Needed, Subject], Files | Unknown]
+    bases: Callable[[World, Needed, Image], tuple[str, ...] | Unknown]
+    variables: Callable[[Subject, str], Mapping[str, str] | Unknown]
+    tools: str
+    keeps_all: bool = True
+    certificates: bool = True
+    starts: bool = True
+
+
+def obstacle(subject: Subject) -> Unknown | None:
+    """Return why a stage cannot be split, whatever it builds."""
+    config = dict(subject.stage.config)
+    sent, invocations = subject.around.sent, subject.around.invocations
+    if sent is None or invocations is None or not sent.complete:
+        return Unknown("S516", "what stands in the build context is not known",
+                       "run where the build context is")  # fmt: skip
+    if config["onbuild"] or not subject.image.known:
+        return Unknown("S512", "what the base image does is not known", _UNLOCK)
+    if subject.place.base.text != subject.image.reference:
+        return Unknown("S520", "the base is named by an alias of another registry", _UNLOCK)
+    if not config.get("cmd") and not config.get("entrypoint"):
+        return Unknown("S512", "the image starts nothing of its own: it looks like a toolchain",
+                       "add the CMD that it is for")  # fmt: skip
+    return None
+
+
+def workdir(subject: Subject, builder: Base) -> str:
+    """Return the directory that a stage ends in; empty if it is not known."""
+    found: tuple[Value, ...] = dict(subject.stage.config)["workdir"]  # type: ignore[assignment]
+    if len(found) == 1 and not found[0].raw and found[0].text.startswith("/"):
+        return posixpath.normpath(found[0].text)
+    unset = len(found) == 1 and not found[0].text
+    return builder.workdir if unset else ""  # a base without WORKDIR
+
+
+def environment(stage: Stage) -> dict[str, str]:
+    """Return the variables that a stage's ENV set; `$` stands for what the build fills in."""
+    pairs = dict(stage.config)["env"]
+    assert isinstance(pairs, tuple)
+    return {name: value.text for name, value in pairs}
+
+
+def needs(subject: Subject, language: Language) -> Needs | Unknown:
+    """Return what a new stage needs; or why that is not known."""
+    builder = base(subject.image)
+    stop = obstacle(subject)
+    if stop is not None or builder is None:
+        return stop or Unknown("S512", "what the base image sets is not known", _UNLOCK)
+    sent = subject.around.sent
+    assert sent is not None
+    taken = steps(subject.stage, subject.place.instructions[1:])
+    world = walk(taken, sent, language.reader(subject.image, taken))
+    if isinstance(world, Unknown):
+        return world
+    if not world.programs and not world.outputs and not world.sources:
+        return Unknown("S502", "no command that builds a program is seen", _UNLOCK)
+    directory = workdir(subject, builder)
+    if not directory:
+        return Unknown("S502", "the directory that the image starts in is not known",
+                       "set it with WORKDIR")  # fmt: skip
+    world.folders |= _entered(subject.stage) - {directory}
+    env = environment(subject.stage)
+    search = Search(world, directory, env.get("PATH", ""), builder)
+    for start in starts(subject.stage, subject.around):
+        if stop := search.take(start):
+            return stop
+    search.arguments([text for name, text in env.items() if name != "PATH"])
+    built = any(world.is_built(path) for path in search.needed.paths)
+    if language.starts and not built:
+        return Unknown("S510", "what is built is not what is started", _UNLOCK)
+    files = language.files(world, search.needed, subject)
+    if isinstance(files, Unknown):
+        return files
+    for name, where in files.programs:
+        if stop := search.take(Start(where, (name or "$",), "S517")):
+            return stop
+    return _based(subject, language, world, search.needed, files, directory)
+
+
+def _based(
+    subject: Subject, language: Language, world: World, needed: Needed, files: Files,
+    directory: str,
+) -> Needs | Unknown:  # fmt: skip
+    """Choose the first base that has all that is needed."""
+    kinds = language.bases(world, needed, subject.image)
+    if isinstance(kinds, Unknown):
+        return kinds
+    stop = Unknown("S511", "no base for what is built follows from the tag of the builder's",
+                   "name the release in it (…-bookworm, …-alpine3.22)")  # fmt: skip
+    for kind in kinds:
+        reference = runtime(subject.image, kind)
+        found = image(reference, {})
+        settings = base(found) if reference else None
+        if settings is None or (subject.place.base.raw and kind != "static"):
+            continue
+        answer = _on(subject, language, world, needed, files, directory, found, settings)
+        if isinstance(answer, Needs):
+            more = language.variables(subject, reference)
+            if isinstance(more, Unknown):
+                return more
+            answer.variables |= more
+            return answer
+        stop = answer
+    return stop
+
+
+def _on(
+    subject: Subject, language: Language, world: World, needed: Needed, files: Files,
+    directory: str, found: Image, settings: Base,
+) -> Needs | Unknown:  # fmt: skip
+    """Return what a new stage on a base needs."""
+    builder = base(subject.image)
+    again = needed.programs & _AGAIN & (builder.programs if builder else frozenset())
+    if again - settings.programs and found.family is Family.DEBIAN:
+        files = files._replace(packages=(*files.packages, *sorted(again - settings.programs)))
+    installs = _installs(subject.image, world, found, files)
+    if isinstance(installs, Unknown):
+        return installs
+    names = {word for kept in installs for argv in kept.commands for word in argv}
+    stop = missing(needed, settings, names) or _users(subject, world, found, settings, directory)
+    if stop is not None:
+        return stop
+    data = grouped(world, {*files.data, *outside(world)} - set(needed.paths))
+    if isinstance(data, Unknown):
+        return data
+    tools = {path for path, links in world.programs.items() if links == "tool"}
+    own = {path for path in world.programs if language.keeps_all} - tools
+    paths = {*needed.paths, *own, *data, *world.kept, *empty(world), *files.paths}
+    wanted = language.certificates and not settings.certificates
+    if wanted and CERTIFICATES not in paths and "ca-certificates" not in names:
+        paths.add(CERTIFICATES)
+    paths = {p for p in paths if not any(p != q and below(p, q) for q in paths)}
+    answer = Needs(found.reference, directory, spares=language.tools)
+    answer.programs = tuple(p for p in sorted(paths) if world.is_built(p))
+    extra = [f for f in sorted(needed.folders) if f not in (*settings.folders, *STANDARD_PATH)]
+    there = environment(subject.stage).get("PATH", "").split(":")
+    if extra := [folder for folder in extra if folder not in there]:
+        answer.variables["PATH"] = ":".join((*extra, "$PATH"))
+    users = [Kept(step) for step in world.users]
+    answer.kept = tuple(sorted([*installs, *users], key=lambda kept: kept.place))
+    answer.paths = tuple(sorted(paths))
+    only = [f"{path} is of use for the build alone" for path in sorted(tools)]
+    answer.assumes = (*files.assumes, *world.assumes, *only, *_bare(settings, found))
+    return answer
+
+
+def _bare(settings: Base, found: Image) -> tuple[str, ...]:
+    """Return what is assumed of a base without a shell, from another registry."""
+    if settings.shell:
+        return ()
+    registry = found.reference.partition("/")[0]
+    return (NO_SHELL, f"{registry} can be reached where the image is built")
+
+
+def _entered(stage: Stage) -> set[str]:
+    """Return the folders that WORKDIR makes."""
+    made: tuple[tuple[Value, Value], ...] = dict(stage.config)["directories"]  # type: ignore[assignment]
+    return {posixpath.normpath(p.text) for p, _ in made if p.text.startswith("/") and not p.raw}
+
+
+def empty(world: World) -> set[str]:
+    """Return the folders that were made and hold nothing that copies or builds put there."""
+    full = {*world.placed.files, *world.programs, *world.sources, *world.outputs, *world.kept}
+    return {f for f in world.folders - {"/"} if not any(below(path, f) for path in full)}
+
+
+def _users(
+    subject: Subject, world: World, found: Image, settings: Base, directory: str
+) -> Unknown | None:
+    """Return why the user that the image runs as would not be there."""
+    user = getattr(dict(subject.stage.config)["user"], "text", "")
+    name = user.partition(":")[0]
+    if world.users and not settings.shell:
+        return Unknown("S519", "a user is created, and the base has nothing to create it with",
+                       "name the release in the base's tag, or use a numeric USER")  # fmt: skip
+    for step in world.users:
+        words = [e.argv[0] for e in step.events if hasattr(e, "argv") and e.argv]
+        odd = set(words) - {"adduser", "addgroup", "groupadd", "useradd", "mkdir", "usermod"}
+        if odd:
+            return Unknown("S519", f"a user is created beside `{min(odd)}`", "give it its own RUN")
+        lacks = found.family is Family.DEBIAN and release(found) not in ("bookworm", "bullseye")
+        if lacks and {"adduser", "addgroup"} & set(words):
+            return Unknown("S519", "trixie has no adduser", "create the user with useradd")
+    if user not in _ROOT and world.owned:
+        return Unknown("S521", "files are given to another user, and the image does not run as "
+                       "root", "split by hand: a copy keeps no owner of its folder")  # fmt: skip
+    if user not in _ROOT and directory == _OPEN:
+        return Unknown("S519", f"{user} may write to {_OPEN}, where the base has none", _UNLOCK)
+    group = user.partition(":")[2]
+    debian = found.family is Family.DEBIAN is subject.image.family
+    there = name == "nobody" or (debian and name == "www-data")
+    there = there and (not group or debian)
+    numeric = user.replace(":", "").isdecimal()
+    return (
+        None
+        if user in _ROOT or numeric or there or world.users
+        else Unknown("S519", f"the user {name} comes with the base", _UNLOCK)
+    )
+
+
+def _installs(
+    built_on: Image, world: World, found: Image, files: Files
+) -> tuple[Kept, ...] | Unknown:
+    """Return the commands that install what stays of the packages, and libraries."""
+    if found.family is Family.DISTROLESS:
+        stays = [n for n, _ in world.packages if not _is_spare(n, built_on, found)]
+        if stays:
+            return Unknown("S518", f"{stays[0]} is installed, and the base has no package manager",
+                           "name the release in the base's tag")  # fmt: skip
+        return ()
+    runs: list[Kept] = []
+    rest = dict.fromkeys(files.packages)
+    for step in {step.instruction.span.start: step for _, step in world.packages}.values():
+        slim = slimmer(step, lambda name: _is_spare(name, built_on, found))
+        if slim:
+            runs.append(Kept(step, slim))
+    for name, _ in world.packages if files.linked else ():
+        if not left_out.is_left_out(name, built_on.family):
+            continue
+        behind = left_out.needed(name, built_on)
+        if behind is None:
+            return Unknown("S501", f"which libraries are needed at run time for {name} is not "
+                           "known", "install them by name")  # fmt: skip
+        rest |= dict.fromkeys(behind)
+    if found.family is not built_on.family and runs:
+        return Unknown("S518", "packages of another distribution would be installed", _UNLOCK)
+    more = library_install(rest, found)
+    return more if isinstance(more, Unknown) else (*more, *runs)
+
+
+def library_install(names: Iterable[str], found: Image) -> tuple[Kept, ...] | Unknown:
+    """Return the RUN that installs libraries on a base, if there are any."""
+    wanted = sorted(set(names))
+    if not wanted:
+        return ()
+    if found.family is not Family.DEBIAN:
+        return Unknown("S501", f"how {wanted[0]} is installed there is not known", _UNLOCK)
+    install = ("apt-get", "install", "-y", "--no-install-recommends", *wanted)
+    return (Kept(None, (_UPDATE["apt-get"], install, _LISTS)),)
+
+
+def slimmer(step: Step, is_spare: Callable[[str], bool]) -> tuple[tuple[str, ...], ...]:
+    """Return the installs of a RUN without packages to spare, lists fetched and deleted."""
+    argvs: list[tuple[str, ...]] = []
+    update: tuple[str, ...] | None = None
+    for event in step.events:
+        argv = getattr(event, "argv", ())
+        operation = argv_operation(argv)
+        if operation is None or operation.action not in ("install", "add"):
+            continue
+        kept = [a.text for a in operation.arguments if not is_spare(a.text)]
+        if not kept:
+            continue
+        gone = {a.text for a in operation.arguments} - set(kept)
+        words = [word for word in argv if word not in gone]
+        if operation.manager == "apk" and not operation.has("--no-cache"):
+            words.insert(2, "--no-cache")
+        update = _UPDATE.get(operation.manager)
+        argvs.append(tuple(words))
+    return (update, *argvs, _LISTS) if update and argvs else tuple(argvs)
+
+
+def _is_spare(package: str, built_on: Image, found: Image) -> bool:
+    """Whether a package is not needed where the program runs."""
+    name = bare_name(package)
+    there = base(found)
+    if name == "ca-certificates" and there is not None and there.certificates:
+        return True
+    if name == "tzdata" and found.family in (Family.DISTROLESS, Family.DEBIAN):
+        return True
+    return left_out.is_left_out(name, built_on.family)

@@ -1,0 +1,400 @@
+"""A stage that installs with pip becomes two: one builds a virtual environment, one takes it over.
+
+The builder is the old stage up to its last install, with the environment in front of the first.
+The new stage is the old one without the installs, with the environment in place of the first, and
+without packages that only build. What moved (console scripts, distributions) is found by PATH
+alone, so nothing may name its old place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from refactor.effects.build import with_variable
+from refactor.effects.distributions import may_use_openmp
+from refactor.effects.events import Block, Copy, Event, Exec, Stage, flat
+from refactor.effects.placed import Placed
+from refactor.effects.provenance import footprint, runs_others
+from refactor.effects.roots import Root, roots
+from refactor.effects.stages import Cut
+from refactor.facts import left_out, libraries
+from refactor.facts.environments import (
+    MOVED,
+    VENV,
+    compiles_later,
+    has_venv,
+    installs,
+    old_places,
+    resets_path,
+)
+from refactor.facts.images import Image
+from refactor.facts.packages import argv_operation, only_cleans
+from refactor.sent import Sent
+from refactor.words import Value
+
+_ADDS = {"apt": "install", "apt-get": "install", "apk": "add"}
+_UPDATES = frozenset({("apt", "update"), ("apt-get", "update"), ("apk", "update")})
+_CACHES = re.compile(
+    r"(?:(?:/root|~|\$HOME)/\.cache(?:/pip)?|/tmp|/var/tmp|/var/lib/apt/lists|/var/cache/apt|/var/cache/apk)"
+    r"(?:/\*)?/?\Z"
+)
+
+
+def environment_split(cut: Cut) -> str | None:
+    """Return why a split is not the same stage in two."""
+    old, image = cut.old, cut.image
+    if not has_venv(image) or (cut.builder.base, cut.new.base) != (old.base, old.base):
+        return "not one interpreter"
+    if {cut.builder.platform, cut.new.platform} != {old.platform}:
+        return "not one platform"
+    places = [i for i, e in enumerate(old.events) if is_install(e)]
+    if not places or not all(_as_root(old.events[i]) for i in places):
+        return "no install as root"
+    start, end = _run_of(old, places[0])[0], _run_of(old, places[-1])[1]
+    shift = _shift(old, cut.new)
+    if shift is None:
+        return "PATH does not start with the environment"
+    first = old.events[start]
+    assert isinstance(first, Exec)
+    made = Exec(("python", "-m", "venv", VENV), (), (), replace(first.setting, flags=()), (), True)
+    wanted = (*old.events[:start], made, *(with_variable(e, shift) for e in old.events[start:end]))
+    if cut.builder.events != wanted:
+        return "the builder does not do what the stage did up to its last install"
+    if dict(cut.builder.config)["onbuild"] or dict(old.config)["onbuild"]:
+        return "ONBUILD"
+    if MOVED not in cut.assumes:
+        return f"not assumed: {MOVED}"
+    walk = _Walk(cut, start, shift)
+    return walk.compare() or walk.configuration() or walk.lost() or _moved(cut, end, walk)
+
+
+def is_install(event: Event) -> bool:
+    """Whether an event installs with pip into the interpreter's own place."""
+    return isinstance(event, Exec) and installs(event.argv)
+
+
+def _as_root(event: Event) -> bool:
+    assert isinstance(event, Exec)
+    return event.setting.user.text in ("", "root", "0") and not event.redirects
+
+
+def _run_of(stage: Stage, place: int) -> tuple[int, int]:
+    """Return where the RUN of an event starts and ends."""
+    end = next(end for end in stage.runs if end > place)
+    start = max((e for e in stage.runs if e <= place), default=0)
+    while start < place and isinstance(stage.events[start], Copy):
+        start += 1
+    return start, end
+
+
+def _shift(old: Stage, new: Stage) -> tuple[Value | None, Value] | None:
+    """Return PATH before and after, if all that is new is that the environment goes first."""
+    before, after = (dict(_env(stage)).get("PATH") for stage in (old, new))
+    rest = before.text if before else "$PATH"
+    return (before, after) if after and after.text == f"{VENV}/bin:{rest}" else None
+
+
+def _env(stage: Stage) -> tuple[tuple[str, Value], ...]:
+    found = dict(stage.config)["env"]
+    assert isinstance(found, tuple)
+    return found
+
+
+class _Walk:
+    """Walks the old stage and the new one in step, RUN by RUN."""
+
+    def __init__(self, cut: Cut, start: int, shift: tuple[Value | None, Value]) -> None:
+        self.cut = cut
+        self.start = start
+        self.shift = shift
+        self.new = list(cut.new.events)
+        self.openmp = may_use_openmp(cut.old, cut.around.sent)
+        self.at = 0
+        self.copied = False
+        self.dropped: list[str] = []
+        self.first_drop: int | None = None
+        self.kept: list[tuple[int, Event]] = []
+
+    def compare(self) -> str | None:
+        """Compare the events."""
+        for begin, end in groups(self.cut.old):
+            if begin == self.start and not self.environment():
+                return "the environment is not copied where the first install was"
+            group = self.cut.old.events[begin:end]
+            if self.is_gone(group, begin):
+                self.vanish(group, begin)
+                continue
+            for number, event in enumerate(group, begin):
+                if reason := self.step(event, number):
+                    return reason
+        if self.at < len(self.new):
+            return f"{self.new[self.at].text[:80]!r} is new"
+        return None if self.copied else "the environment is not copied"
+
+    def is_gone(self, group: tuple[Event, ...], begin: int) -> bool:
+        """Whether a whole RUN, or a copy, is gone and may be."""
+        if any(self.same(event, begin + i, self.at + i) for i, event in enumerate(group)):
+            return False
+        if not all(self.may_vanish(event, begin + i) for i, event in enumerate(group)):
+            return False
+        image, stays = self.cut.image, any(packages_of(e) for e in flat(self.cut.new.events))
+        return isinstance(group[0], Copy) or any(
+            is_install(e) or all_dropped(e, image, []) or (is_update(e) and not stays)
+            for e in group
+        )
+
+    def environment(self) -> bool:
+        """Take the copy of the environment."""
+        event = self.new[self.at] if self.at < len(self.new) else None
+        if not isinstance(event, Copy) or event.origin != self.cut.index or event.flags:
+            return False
+        self.at += 1
+        self.copied = True
+        paths = {value.text.rstrip("/") for value in (*event.sources, event.destination)}
+        return len(event.sources) == 1 and paths == {VENV} and event.keyword == "COPY"
+
+    def expected(self, event: Event, number: int) -> Event:
+        """Return an event as it must be in the new stage."""
+        return with_variable(event, self.shift) if number >= self.start else event
+
+    def same(self, event: Event, number: int, at: int) -> bool:
+        """Whether the new stage has an event at a place."""
+        return at < len(self.new) and self.expected(event, number) == self.new[at]
+
+    def step(self, event: Event, number: int) -> str | None:
+        """Take one event of a RUN that stays, or of a copy."""
+        if is_install(event):
+            self.note_drop(number)
+            return None
+        if self.same(event, number, self.at):
+            self.kept.append((number, event))
+            self.at += 1
+            return None
+        if self.slimmer(event, number):
+            self.at += 1
+            return None
+        if all_dropped(event, self.cut.image, self.dropped):
+            self.note_drop(number)
+            return None
+        there = self.new[self.at].text if self.at < len(self.new) else "nothing"
+        return f"{there[:80]!r} where {event.text[:80]!r} was"
+
+    def note_drop(self, number: int) -> None:
+        """Note the first event that leaves something out."""
+        if self.first_drop is None:
+            self.first_drop = number
+
+    def may_vanish(self, event: Event, number: int) -> bool:
+        """Whether an event can be gone, if its whole RUN is."""
+        if isinstance(event, Copy):
+            return is_covered(self.cut.old, event, number, self.cut.around.sent)
+        return (
+            is_install(event) or is_update(event) or is_cleanup(event)
+            or all_dropped(event, self.cut.image, [])
+        )  # fmt: skip
+
+    def vanish(self, group: tuple[Event, ...], begin: int) -> None:
+        """Leave a RUN, or a copy, out."""
+        for event in group:
+            all_dropped(event, self.cut.image, self.dropped)
+        if not isinstance(group[0], Copy):
+            self.note_drop(begin)
+
+    def slimmer(self, event: Event, number: int) -> bool:
+        """Whether the new stage installs the same packages without those that only build."""
+        new = self.new[self.at] if self.at < len(self.new) else None
+        wanted = self.expected(event, number)
+        if not isinstance(wanted, Exec) or not isinstance(new, Exec):
+            return False
+        if replace(wanted, argv=new.argv, quoted=new.quoted) != new:
+            return False
+        before, after = argv_operation(wanted.argv), argv_operation(new.argv)
+        if before is None or after is None or _ADDS.get(before.manager) != before.action:
+            return False
+        old, now = ([a.text for a in found.arguments] for found in (before, after))
+        gone = [name for name in old if name not in now]
+        added = {name for name in now if name not in old}
+        if (before.manager, before.action, before.options) != (
+            after.manager, after.action, after.options,
+        ):  # fmt: skip
+            return False
+        family = self.cut.image.family
+        needed = {lib for name in gone for lib in self.needed(name) or ()}
+        if not all(left_out.is_left_out(name, family) for name in gone) or not added <= needed:
+            return False
+        self.dropped += gone
+        self.note_drop(number)
+        return bool(gone)
+
+    def needed(self, name: str) -> tuple[str, ...] | None:
+        """Return what must be installed where a package is left out; None if not known."""
+        return left_out.needed(name, self.cut.image, self.openmp)
+
+    def lost(self) -> str | None:
+        """Return what still needs the packages that are left out."""
+        installed = {a for e in flat(self.cut.new.events) for a in packages_of(e)}
+        for name in self.dropped:
+            needed = self.needed(name)
+            if needed is None:
+                return f"what runs with {name} left out is not known"
+            if lost := set(needed) - installed:
+                return f"{name} is left out, and {min(lost)} is not installed instead"
+        if not self.dropped:
+            return None
+        programs = {p for name in self.dropped for p in libraries.programs(name)}
+        for number, event in self.kept:
+            if self.first_drop is None or number < self.first_drop:
+                continue
+            if named := programs & named_in(event):
+                return f"{event.text[:80]!r} runs {min(named)}, which is left out"
+            if reason := _needs(event, self.cut, sorted(self.dropped)):
+                return reason
+        return _runs(self.cut, programs)
+
+    def configuration(self) -> str | None:
+        """Compare what the image starts with."""
+        old, new = dict(self.cut.old.config), dict(self.cut.new.config)
+        before, after = dict(_env(self.cut.old)), dict(_env(self.cut.new))
+        before.pop("PATH", None)
+        after.pop("PATH", None)
+        if before != after:
+            return "the environment differs in more than PATH"
+        differs = [k for k in old.keys() | new.keys() if k != "env" and old.get(k) != new.get(k)]
+        return f"{min(differs)} differs" if differs else None
+
+
+def groups(stage: Stage) -> Iterator[tuple[int, int]]:
+    """Yield where each RUN, and each copy, starts and ends."""
+    at = 0
+    for end in (*stage.runs, len(stage.events)):
+        while at < end and isinstance(stage.events[at], Copy):
+            yield at, at + 1
+            at += 1
+        if at < end:
+            yield at, end
+            at = end
+
+
+def is_cleanup(event: Event) -> bool:
+    """Whether an event only empties caches, or sets an option of its shell."""
+    if not isinstance(event, Exec) or event.redirects:
+        return False
+    words = [word for word in event.argv[1:] if not word.startswith("-")]
+    caches = event.argv[:1] == ("rm",) and words and all(map(_CACHES.match, words))
+    return bool(caches) or only_cleans(event.argv) or event.argv[:1] == ("set",)
+
+
+def is_update(event: Event) -> bool:
+    """Whether an event only fetches the lists of packages."""
+    found = argv_operation(event.argv) if isinstance(event, Exec) else None
+    return found is not None and (found.manager, found.action) in _UPDATES
+
+
+def all_dropped(event: Event, image: Image, dropped: list[str]) -> bool:
+    """Whether an event installs nothing but packages that only build; add these to `dropped`."""
+    names = packages_of(event)
+    if not names or not all(left_out.is_left_out(name, image.family) for name in names):
+        return False
+    if any(left_out.needed(name, image) is None for name in names):
+        return False
+    dropped += names
+    return True
+
+
+def packages_of(event: Event) -> list[str]:
+    found = argv_operation(event.argv) if isinstance(event, Exec) and event.must else None
+    if found is None or _ADDS.get(found.manager) != found.action:
+        return []
+    return [argument.text for argument in found.arguments]
+
+
+def is_covered(stage: Stage, event: Copy, number: int, sent: Sent | None) -> bool:
+    """Whether a later copy puts the same files there, and only installs read them before."""
+    files = Placed(sent).puts(event) if sent is not None else None
+    if not files or sent is None:
+        return False
+    for later in stage.events[number + 1 :]:
+        if isinstance(later, Copy):
+            whole = Placed(sent).puts(later) or {}
+            if later.flags == event.flags and all(whole.get(p) == s for p, s in files.items()):
+                return not is_covered(stage, later, stage.events.index(later), sent)
+        elif not is_install(later):
+            reads, writes = footprint(later)
+            if not is_cleanup(later) and any(_meets(p, r) for p in files for r in reads | writes):
+                return False
+    return False
+
+
+def _meets(path: str, region: str) -> bool:
+    prefix = region.rstrip("/") + "/"
+    return path == region or path.startswith(prefix) or region.startswith(f"{path}/")
+
+
+def named_in(event: Event) -> set[str]:
+    """Return the names of programs that may be meant in a command."""
+    if isinstance(event, Copy) or packages_of(event):
+        return set()
+    return {word.rpartition("/")[2] for word in re.findall(r"[\w.+/-]+", event.text)}
+
+
+def assumption(event: Event, dropped: list[str]) -> str:
+    """Return what is assumed of a command that runs where packages are left out."""
+    return f"`{event.text[:120]}` needs none of {', '.join(dropped)}"
+
+
+def _needs(event: Event, cut: Cut, dropped: list[str]) -> str | None:
+    """Return why a command that is kept may need what is left out."""
+    if isinstance(event, Copy) or packages_of(event) or is_cleanup(event):
+        return None
+    if not runs_others(event) or assumption(event, dropped) in cut.assumes:
+        return None
+    if isinstance(event, Block):
+        return f"{event.text[:80]!r} may need what is left out"
+    return f"not assumed: {assumption(event, dropped)}"
+
+
+def computed(path: str, line: int) -> str:
+    """Return what is assumed of a program that is started by a name that is not a literal."""
+    return f"{path}:{line} starts no compiler or build tool"
+
+
+def _runs(cut: Cut, programs: set[str]) -> str | None:
+    """Return what runs a program that is left out when the image does."""
+    for root in roots(cut.new, cut.around):
+        if named := programs & root.programs:
+            return f"{root.where} runs {min(named)}, which is left out"
+    application = cut.around.application
+    if application is None:
+        return "the application is not known"
+    for found in application.programs:
+        if found.value.rpartition("/")[2] in programs:
+            return f"{found.path}:{found.line} runs {found.value}, which is left out"
+    if module := compiles_later(application.imports):
+        return f"{module} may call a compiler when it runs"
+    for found in application.unknown:
+        if "program" in found.value and computed(found.path, found.line) not in cut.assumes:
+            return f"not assumed: {computed(found.path, found.line)}"
+    return None
+
+
+def _moved(cut: Cut, end: int, walk: _Walk) -> str | None:
+    """Return what names a place that the installs have left, or does not find the new one."""
+    texts = [Root(f"`{e.text[:60]}`", e.text, frozenset()) for n, e in walk.kept if n >= walk.start]
+    texts += [
+        Root(f"`{e.text[:60]}`", e.text, frozenset()) for e in cut.old.events[walk.start : end]
+    ]
+    texts += [Root(f"ENV {k}", v.text, frozenset()) for k, v in _env(cut.old) if k != "PATH"]
+    put = {e.destination.text for e in cut.new.events if isinstance(e, Copy)}
+    sent = cut.around.sent
+    if sent is not None:
+        placed = Placed(sent)
+        put |= {p for e in cut.new.events if isinstance(e, Copy) for p in placed.puts(e) or ()}
+    for root in (*texts, *roots(cut.new, cut.around)):
+        for path in old_places(root.text):
+            if path not in put:
+                return f"{root.where} names {path}, which moves to {VENV}"
+        if words := resets_path(root.text):
+            return f"{root.where} starts with a PATH of its own: {words}"
+    return None

@@ -1,0 +1,113 @@
+"""Edits that make two stages of one."""
+
+from __future__ import annotations
+
+import re
+
+from refactor.edits import with_comments
+from refactor.facts.environments import VENV
+from refactor.facts.python_split import Split, Thinner
+from refactor.facts.stages import as_keyword
+from refactor.shell import Command, Word
+from refactor.snapshot import Snapshot
+from refactor.source import Edit, Span
+from refactor.syntax import SPACE, Instruction
+
+_COMMENT = re.compile(r"^[ \t]*#")
+
+
+def split_environment(snapshot: Snapshot, plan: Split) -> tuple[Edit, ...] | None:
+    """Put a builder in front of a stage, and let the stage take its environment.
+
+    None if a RUN cannot be taken apart without losing a comment.
+    """
+    start = plan.stage.start.span.start
+    newline = snapshot.dockerfile.newline(start)
+    stays = [ins for ins in plan.copied if ins not in plan.gone]
+    found = [Edit(Span(start, start), builder(snapshot, plan, stays) + newline)]
+    path = plan.path
+    taken = (
+        f'COPY --from={plan.builder} {VENV} {VENV}{newline}ENV PATH="{VENV}/bin:{path}"{newline}'
+    )
+    if plan.first not in plan.gone:
+        place = with_comments(snapshot, plan.first).start
+        found.append(Edit(Span(place, place), taken))
+    for ins in plan.gone:
+        found.append(Edit(_lines(snapshot, ins), taken if ins is plan.first else ""))
+    for thinner in plan.thinner:
+        edits = _thin(thinner)
+        if edits is None:
+            return None
+        found += edits
+    return tuple(found)
+
+
+def _lines(snapshot: Snapshot, ins: Instruction) -> Span:
+    """Return an instruction's lines, its comments', and a blank line that would be one too many."""
+    whole = with_comments(snapshot, ins)
+    text = snapshot.text
+    end = text.find("\n", whole.end) + 1
+    blank = end and not text[whole.end : end].strip(SPACE)
+    above = text[: whole.start].endswith(("\n\n", "\n\r\n"))
+    return Span(whole.start, end) if blank and above else whole
+
+
+def builder(snapshot: Snapshot, plan: Split, stays: list[Instruction]) -> str:
+    """Return the text of the builder: instructions as they stand.
+
+    A comment inside an instruction, or above it, is written once: where the instruction goes.
+    """
+    newline = snapshot.dockerfile.newline(plan.stage.start.span.start)
+    pieces: list[str] = []
+    for ins in plan.copied:
+        if ins is plan.stage.start:
+            pieces.append(_named(snapshot, plan) + newline)
+            continue
+        if ins is plan.first:
+            pieces.append(f"RUN python -m venv {VENV}{newline}")
+            pieces.append(f'ENV PATH="{VENV}/bin:{plan.path}"{newline}')
+        span = ins.span if ins in stays else with_comments(snapshot, ins)
+        lines = snapshot.text[span.start : span.end].rstrip("\r\n").split("\n")
+        if ins in stays:
+            lines = [line for line in lines if not _COMMENT.match(line)]
+        pieces.append("\n".join(lines).rstrip("\r") + newline)
+    return "".join(pieces)
+
+
+def _named(snapshot: Snapshot, plan: Split) -> str:
+    """Return the FROM of the builder."""
+    start = plan.stage.start
+    place = as_keyword(start)
+    end = start.logical.span(start.start, place[0]).end if place else start.code_end
+    text = snapshot.text[start.span.start : end].rstrip(SPACE + "\n\\`")
+    return f"{text} AS {plan.builder}"
+
+
+def _thin(thinner: Thinner) -> list[Edit] | None:
+    """Leave commands and words of a RUN out."""
+    from refactor.edits import delete_commands
+
+    run = thinner.run
+    found: list[Edit] = []
+    if thinner.commands:
+        edits = delete_commands(run, list(thinner.commands))
+        if not edits:
+            return None
+        found += edits
+    for command, word, becomes in thinner.words:
+        if becomes:
+            span = run.instruction.logical.span(run.at(word.start), run.at(word.end))
+            found.append(Edit(span, " ".join(becomes)))
+            continue
+        before = _before(command, word)
+        span = run.instruction.logical.span(run.at(before.end), run.at(word.end))
+        start = run.instruction.logical.span(run.at(before.start), run.at(before.end)).end
+        span = Span(start, span.end)
+        if any(span.start <= c.start < span.end for c in run.instruction.comments):
+            return None
+        found.append(Edit(span, ""))
+    return found
+
+
+def _before(command: Command, word: Word) -> Word:
+    return command.words[command.words.index(word) - 1]
