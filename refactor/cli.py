@@ -282,7 +282,13 @@ def explain(
         typer.echo(f"\nAnswers: {', '.join(sorted(transform.answers))}")
     for example in transform.examples:
         note = f"  ({example.note})" if example.note else ""
-        if example.after is None or example.after == example.before:
+        if example.notices:
+            typer.echo(f"\nSays {example.notices} of:{note}\n{_indented(example.before)}")
+        elif example.others:
+            typer.echo(f"\nWith:{note}\n{_indented(example.before)}")
+            for path, _, data in (other.partition("=") for other in example.others):
+                typer.echo(f"\nWrites {path}:\n{_indented(data)}")
+        elif example.after is None or example.after == example.before:
             typer.echo(f"\nLeft alone{f', {example.refuses}' if example.refuses else ''}:{note}")
             typer.echo(_indented(example.before))
         else:

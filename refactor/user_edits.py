@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from refactor.edits import MAX_INDENT, Layout, with_comments
 from refactor.facts.non_root import Plan
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span
-from refactor.syntax import SPACE, Instruction
+from refactor.syntax import Instruction
+
+_BLANK_ABOVE = re.compile(r"\n[ \t\r]*\n\Z")
 
 
 def set_user(snapshot: Snapshot, plan: Plan) -> tuple[Edit, ...]:
@@ -38,8 +42,7 @@ def _insert(snapshot: Snapshot, plan: Plan, at: Instruction | None, text: str) -
     """Write lines in front of an instruction and its comments, or at a stage's end."""
     if at is not None:
         place = with_comments(snapshot, at).start
-        before = snapshot.text[:place].rstrip(SPACE)
-        apart = place != at.span.start and before.endswith(("\n\n", "\n\r\n"))
+        apart = place != at.span.start and _BLANK_ABOVE.search(snapshot.text[:place])
         gap = snapshot.dockerfile.newline(at.span.start) if apart else ""
         return Edit(Span(place, place), text + gap)
     end = plan.stage.instructions[-1].span.end

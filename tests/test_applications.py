@@ -185,7 +185,7 @@ JAVASCRIPT: dict[str, list[str]] = {
     "const cp = require('child_process')\ncp.execFileSync('/usr/bin/dot')\n/a/.exec('b')": [
         "programs /usr/bin/dot"
     ],
-    "const { promisify } = require('util')\nconst exec = promisify(require('child_process').exec)": [],
+    "const exec = promisify(require('child_process').exec)": [],
     "import { exec } from 'child_process'\nconst run = util.promisify(exec)\nrun('git log')": [
         "programs git",
         "programs sh",
@@ -212,53 +212,121 @@ def test_javascript(code: str) -> None:
 
 
 OTHERS: list[tuple[str, str, list[str]]] = [
-    ("a.go", 'os.Create("x")\nos.OpenFile("y", os.O_CREATE|os.O_WRONLY, 0644)', ["writes x", "writes y"]),
+    (
+        "a.go",
+        'os.Create("x")\nos.OpenFile("y", os.O_CREATE|os.O_WRONLY, 0644)',
+        ["writes x", "writes y"],
+    ),
     ("a.go", 'os.OpenFile("y", os.O_RDONLY, 0)\nos.Open("z")', []),
     ("a.go", 'os.MkdirAll(filepath.Join("data", name), 0o755)', ["writes data/"]),
     ("a.go", "func f(p string) { os.WriteFile(p, b, 0644) }", [WRITE]),
     ("a.go", 'exec.Command("git", "log")\nexec.CommandContext(ctx, name)', ["programs git", RUN]),
     ("a.go", 'http.ListenAndServe(":8080", nil)', ["ports 8080"]),
-    ("a.go", 'port := os.Getenv("PORT")\nif port == "" {\n\tport = "8081"\n}\n'
-     'http.ListenAndServe(":"+port, nil)', ["ports 8081"]),
+    (
+        "a.go",
+        'port := os.Getenv("PORT")\nif port == "" {\n\tport = "8081"\n}\n'
+        'http.ListenAndServe(":"+port, nil)',
+        ["ports 8081"],
+    ),
     ("a.go", 'lis, err := net.Listen("tcp", fmt.Sprintf(":%d", 50051))', ["ports 50051"]),
     ("a.go", 'import "net/http"\ns := &http.Server{Addr: ":9000"}', ["ports 9000"]),
     ("a.go", 'db, err := sql.Open("sqlite3", "./a.db")', ["writes a.db"]),
     ("a.go", 'import "C"', ["libraries cgo"]),
     ("a_test.go", 'os.Create("x")', []),
-    ("a.rb", "File.write('x', y)\nFile.open(\"log/#{n}.log\", 'a')\nFile.open('y')", ["writes x", "writes log/"]),
+    (
+        "a.rb",
+        "File.write('x', y)\nFile.open(\"log/#{n}.log\", 'a')\nFile.open('y')",
+        ["writes x", "writes log/"],
+    ),
     ("a.rb", "FileUtils.mkdir_p Rails.root.join('tmp', 'x')", ["writes tmp/x@"]),
-    ("a.rb", "system 'convert', a\n`git log`\nexec(cmd)", ["programs convert", "programs git", RUN]),
+    (
+        "a.rb",
+        "system 'convert', a\n`git log`\nexec(cmd)",
+        ["programs convert", "programs git", RUN],
+    ),
     ("a.rb", "# system 'no'\nset :port, ENV.fetch('PORT', 4567)", ["ports 4567"]),
-    ("a.php", "<?php file_put_contents(__DIR__ . '/x', $y); fopen('z', 'w');", ["writes x@", "writes z"]),
+    (
+        "a.php",
+        "<?php file_put_contents(__DIR__ . '/x', $y); fopen('z', 'w');",
+        ["writes x@", "writes z"],
+    ),
     ("a.php", "<?php mkdir($dir); fopen('z', 'r'); $o->mkdir('no');", [WRITE]),
-    ("a.php", "<?php move_uploaded_file($t, 'uploads/' . $n); shell_exec(\"git log $x\");", ["writes uploads/", "programs git"]),
+    (
+        "a.php",
+        "<?php move_uploaded_file($t, 'uploads/' . $n); shell_exec(\"git log $x\");",
+        ["writes uploads/", "programs git"],
+    ),
     ("a.php", "<?php $x = `nproc`;", ["programs nproc"]),
-    ("A.java", 'Files.write(Paths.get("out", "x"), b);\nnew FileOutputStream(name);', ["writes out/x", WRITE]),
+    (
+        "A.java",
+        'Files.write(Paths.get("out", "x"), b);\nnew FileOutputStream(name);',
+        ["writes out/x", WRITE],
+    ),
     ("A.java", 'new File("data").mkdirs();', ["writes data"]),
-    ("A.java", 'new ProcessBuilder("git", "log");\nRuntime.getRuntime().exec("ls -l");', ["programs git", "programs ls"]),
-    ("A.java", 'List<String> a = new ArrayList<>();\na.add("dot");\nnew ProcessBuilder(a);', ["programs dot"]),
-    ("A.java", '@Value("${up:/data}")\nprivate String dir;\nvoid f() { Files.createDirectories(Path.of(dir)); }', ["writes /data"]),
+    (
+        "A.java",
+        'new ProcessBuilder("git", "log");\nRuntime.getRuntime().exec("ls -l");',
+        ["programs git", "programs ls"],
+    ),
+    (
+        "A.java",
+        'List<String> a = new ArrayList<>();\na.add("dot");\nnew ProcessBuilder(a);',
+        ["programs dot"],
+    ),
+    (
+        "A.java",
+        '@Value("${up:/data}")\nprivate String dir;\nvoid f() { Files.createFile(Path.of(dir)); }',
+        ["writes /data"],
+    ),
     ("A.java", 'String u = "jdbc:sqlite:app.db"; String m = "jdbc:h2:mem:x";', ["writes app.db"]),
     ("A.java", 'System.loadLibrary("foo");', ["libraries foo"]),
-    ("application.properties", "server.port=${PORT:8081}\nlogging.file.name=logs/a.log", ["ports 8081", "writes logs/a.log"]),
-    ("src/main/resources/application.yml", "server:\n  ssl:\n    x: 1\n  port: 8082\nspring:\n  datasource:\n    url: jdbc:h2:file:./d/x", ["ports 8082", "writes d/x"]),
+    (
+        "application.properties",
+        "server.port=${PORT:8081}\nlogging.file.name=logs/a.log",
+        ["ports 8081", "writes logs/a.log"],
+    ),
+    (
+        "src/main/resources/application.yml",
+        "server:\n  ssl:\n    x: 1\n  port: 8082\nspring:\n  datasource:\n    url: jdbc:h2:./d/x",
+        ["ports 8082", "writes d/x"],
+    ),
     ("a.rs", 'let f = File::create("x")?;\nfs::create_dir_all(dir)?;', ["writes x", WRITE]),
     ("a.rs", 'use std::process::Command;\nCommand::new("git").arg("x");', ["programs git"]),
     ("a.rs", 'TcpListener::bind("0.0.0.0:3000").await', ["ports 3000"]),
-    ("a.cs", 'File.WriteAllText("x", y);\nSystem.IO.Directory.CreateDirectory(p);', ["writes x", WRITE]),
+    (
+        "a.cs",
+        'File.WriteAllText("x", y);\nSystem.IO.Directory.CreateDirectory(p);',
+        ["writes x", WRITE],
+    ),
     ("a.cs", 'Process.Start("git", "log");', ["programs git"]),
     ("a.c", 'fopen("x", "w");\nsystem("ls");', ["writes x", "programs ls", "programs sh"]),
-    ("run.sh", "#!/bin/sh\nset -e\nif [ -f x ]; then\n  mkdir -p /data/x\nfi\nexec \"$@\"", ["writes /data/x", "programs mkdir"]),
-    ("run.sh", "D=/data\necho a > $D/x\necho b >> \"${O:-/out}/y\"\nls 2>&1 >/dev/null", ["writes /data/x", "writes /out/y", "programs ls"]),
-    ("run.sh", "case $1 in\n  start|stop) curl x ;;\n  \"q\") $TOOL ;;\nesac", ["programs curl", RUN]),
+    (
+        "run.sh",
+        '#!/bin/sh\nset -e\nif [ -f x ]; then\n  mkdir -p /data/x\nfi\nexec "$@"',
+        ["writes /data/x", "programs mkdir"],
+    ),
+    (
+        "run.sh",
+        'D=/data\necho a > $D/x\necho b >> "${O:-/out}/y"\nls 2>&1 >/dev/null',
+        ["writes /data/x", "writes /out/y", "programs ls"],
+    ),
+    (
+        "run.sh",
+        'case $1 in\n  start|stop) curl x ;;\n  "q") $TOOL ;;\nesac',
+        ["programs curl", RUN],
+    ),
     ("run.sh", "f() {\n  a=(one two)\n  gunicorn -b :$((x + 1))\n}\nf", ["programs gunicorn"]),
     ("run.sh", "cat <<EOF > x\nrm -rf y\nEOF\n", ["writes x", "programs cat"]),
     ("entry", "#!/usr/bin/env python3\nopen('x', 'w')", ["writes x"]),
     ("tests/a.py", "open('x', 'w')\nopen(y, 'w')", []),
     ("test_a.py", "import subprocess\nsubprocess.run(x)", []),
     ("a.spec.ts", "import fs from 'fs'\nfs.writeFileSync(x)", []),
-    ("gunicorn.conf.py", "bind = '0.0.0.0:8000'\npidfile = '/run/x.pid'\naccesslog = '-'", ["ports 8000", "writes /run/x.pid"]),
-]  # fmt: skip
+    (
+        "gunicorn.conf.py",
+        "bind = '0.0.0.0:8000'\npidfile = '/run/x.pid'\naccesslog = '-'",
+        ["ports 8000", "writes /run/x.pid"],
+    ),
+]
 
 
 @pytest.mark.parametrize(("path", "code", "expected"), OTHERS)
@@ -303,7 +371,7 @@ def test_constants_of_other_files() -> None:
 def test_languages_frameworks_and_imports() -> None:
     found = read(
         {
-            "a.py": "import os.path\nfrom flask import Flask\nfrom .x import y\nfrom flask import g",
+            "a.py": "import os.path\nfrom flask import Flask\nfrom .x import y\nimport flask.g",
             "tests/test_a.py": "import pytest\nimport git",
             "a.ts": "import express from 'express'\nimport x from './x'\nimport '@scope/a/b'",
             "main.go": 'package main\nimport (\n\t"net/http"\n\t"github.com/gin-gonic/gin"\n)',
@@ -409,6 +477,16 @@ def test_bundles_of_the_browser_are_left_out() -> None:
         ("application.yml", "a:\n" * 100_000),
         ("application.yml", "\n".join(" " * n + "a:" for n in range(1_200))),
         ("a.rs", "/*" * 200_000),
+        ("a.go", "/*\n" + "x y z\n" * 150_000 + "*/"),
+        ("a.php", '<?php "' + '\\"\n' * 200_000),
+        ("a.rb", "=begin x\n" * 80_000),
+        ("a.rb", "system '" + "\\'\n" * 200_000),
+        ("a.js", "import x" + "\n" * 500_000),
+        ("a.js", "function" + "\n" * 500_000),
+        ("a.sh", 'x "' + '\\"\n' * 200_000),
+        ("a.sh", "> x\n" * 200_000),
+        ("a.go", "".join(f"os.Create(a{n})\na{n} := b\n" for n in range(9_000))),
+        ("A.java", "@Value(x) = y\n" * 50_000 + "new FileWriter(z)"),
         ("a.py", "open(" * 80 + ")" * 80),
         ("a.py", "open(x, 'w')\n" * 20_000),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -565,11 +566,38 @@ def test_nested_texts_are_bounded() -> None:
     deep = "[" * 100_000
     assert isinstance(look("npm ci", {**PACKAGE, "package.json": deep}), Unknown)
     assert isinstance(look("uv sync", {"pyproject.toml": f"a = {deep}"}), Unknown)
-    assert isinstance(look("yarn", {**PACKAGE, ".yarnrc.yml": f"a: {deep[:30_000]}"}), Unknown)
+    assert isinstance(look("yarn", {**PACKAGE, ".yarnrc.yml": f"a: {deep[:400]}"}), Unknown)
     chain = {f"{n}.txt": f"-r {n + 1}.txt\n" for n in range(200)}
     assert isinstance(look("pip install -r 0.txt", chain), Unknown)
     loop = {"a.txt": "-r b.txt", "b.txt": "-r a.txt"}
     assert reads("pip install -r a.txt", loop) == "a.txt b.txt"
+
+
+HOSTILE = {
+    "blanks": "a >=1" + " " * 200_000 + "x", "lines": "\n" * 200_000 + "x", "comments": " " * 8000 + "\n",
+    "commas": "gem 'a',\n" * 20_000, "imports": "import " * 30_000, "replace": "replace (\n" * 20_000,
+    "brackets": "use (\n" * 20_000, "quotes": "'\"`" * 50_000, "deep": "<a>" * 50_000, "open": "{[" * 20_000,
+    "dots": "a = " + "." * 200_000, "keys": "a.b." * 40_000, "generators": "generator a {" * 15_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_manifests_take_no_time(name: str) -> None:
+    text = HOSTILE[name]
+    start = time.perf_counter()
+    for command, manifest in (
+        ("pip install -r a.txt", "a.txt"), ("poetry install --no-root", "pyproject.toml"),
+        ("pipenv sync", "Pipfile"), ("npm ci", "package.json"), ("go mod download", "go.mod"),
+        ("go mod download", "go.work"), ("bundle install", "Gemfile"), ("mix deps.get", "mix.exs"),
+        ("composer install", "composer.json"), ("mvn dependency:resolve", "pom.xml"), ("yarn", ".yarnrc.yml"),
+        ("dotnet restore", "a.csproj"), ("cargo fetch", "Cargo.toml"), ("npm ci", ".npmrc"), ("yarn", ".yarnrc"),
+    ):  # fmt: skip
+        assert look(
+            command, {"package.json": "{}", "package-lock.json": "", "go.mod": "", manifest: text}
+        )
+    for script, manifest in (("node a.js", "a.js"), ("prisma generate", "prisma/schema.prisma")):
+        look("npm ci", {**package(scripts={"install": script}), manifest: text})
+    assert time.perf_counter() - start < 5
 
 
 def test_installs_look_like_installs() -> None:

@@ -14,6 +14,7 @@ from refactor import Example, Notice, Phase, Snapshot, releases, transform
     triggers=("from",),
     examples=[
         Example("FROM python:3.14-slim\n"),
+        Example("FROM scratch\n"),
         Example("FROM corp/python:2.7\n", note="what is in it is not known"),
         Example("FROM python:3.8-slim\n", notices="B610"),
         Example("FROM debian:buster-slim AS a\nFROM a\n", notices="B610"),

@@ -20,6 +20,8 @@ _COPY = f"COPY --from=build {_SITE} {_SITE}\n"
     examples=[
         Example(f"{_BUILDER}{_COPY}COPY --from=build /usr/local/bin /usr/local/bin\n"
                 'CMD ["gunicorn"]\n'),
+        Example("FROM python:3.12 AS build\nRUN pip install -t /out flask\nFROM python:3.12\n"
+                f"COPY --from=build /out {_SITE}\n"),
         Example(f"{_BUILDER}{_COPY}RUN pip install gunicorn\n", note="it installs its own"),
         Example(f'{_BUILDER}{_COPY}CMD ["gunicorn", "app:app"]\n', notices="L701"),
         Example(f'{_BUILDER}{_COPY}CMD ["python", "-m", "flask", "run"]\n', notices="L702"),

@@ -14,6 +14,7 @@ _CMD = 'ENTRYPOINT ["dotnet", "out/App.dll"]\n'
 _FILES = ('App.csproj=<Project Sdk="Microsoft.NET.Sdk.Web"><PropertyGroup>'
           '<TargetFramework>net8.0</TargetFramework></PropertyGroup></Project>',
           "Program.cs=", "appsettings.json={}")  # fmt: skip
+_OLD = (_FILES[0].replace("net8.0", "net6.0"),)
 
 
 @transform(
@@ -23,6 +24,10 @@ _FILES = ('App.csproj=<Project Sdk="Microsoft.NET.Sdk.Web"><PropertyGroup>'
     examples=[
         Example(f"{_FROM}{_PUBLISH}{_CMD}", refuses="S516", note="no build context is known"),
         Example(f'{_FROM}{_PUBLISH}CMD ["dotnet", "run"]\n', files=_FILES, refuses="S510"),
+        Example(f"{_FROM}RUN dotnet publish -c Release\n{_CMD}", files=_FILES, refuses="S502",
+                note="where it is published is not said"),
+        Example(f"{_FROM}{_PUBLISH}{_CMD}", files=_OLD, refuses="S503",
+                note="the framework is of another version than the image"),
         Example(f"{_FROM}{_PUBLISH}{_CMD}",
                 'FROM mcr.microsoft.com/dotnet/sdk:8.0 AS builder\nWORKDIR /app\nCOPY . .\n'
                 f'{_PUBLISH}\nFROM mcr.microsoft.com/dotnet/aspnet:8.0\nWORKDIR /app\n'

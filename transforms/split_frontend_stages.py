@@ -18,11 +18,15 @@ _FILES = ('package.json={"scripts":{"build":"esbuild src/a.js --outfile=dist/a.j
 @transform(
     phase=Phase.STAGES,
     triggers=("node",),
-    default=False,
     examples=[
         Example(f"{_FROM}{_BUILD}RUN cp -r dist/. /var/www/html/\n{_CMD}", refuses="S516"),
         Example(f"{_FROM}{_BUILD}{_CMD}", files=_FILES, refuses="S502",
                 note="which files are sent is not seen"),
+        Example(f"{_FROM}{_BUILD}RUN cp -r dist/. /var/www/html/\nCMD nginx && node a.js\n",
+                files=_FILES, note="Node runs too"),
+        Example(f"{_FROM}COPY a.conf /etc/nginx/conf.d/a.conf\n{_BUILD}{_CMD}", refuses="S510",
+                files=(*_FILES, "a.conf=location / { proxy_pass http://a; }"),
+                note="more than files is sent"),
         Example(f"{_FROM}{_BUILD}RUN cp -r dist/. /var/www/html/\n{_CMD}",
                 'FROM node:20 AS builder\nRUN apt-get update && apt-get install -y nginx\n'
                 f'WORKDIR /site\nCOPY . .\n{_BUILD}RUN cp -r dist/. /var/www/html/\n\n'

@@ -25,6 +25,8 @@ _MORE = ("pom.xml=<project><artifactId>app</artifactId><dependencies><dependency
         Example(f'{_FROM}CMD ["mvn", "exec:java"]\n', files=(_POM,), refuses="S510"),
         Example(f"{_FROM}{_CMD}", files=(_MORE,), refuses="S502",
                 note="the jar does not hold its dependencies"),
+        Example(f"{_FROM.replace('eclipse-temurin', 'amazoncorretto')}{_CMD}", files=(_POM,),
+                refuses="S512", note="there is no JRE of the same vendor"),
         Example(f"{_FROM}{_CMD}",
                 'FROM maven:3.9-eclipse-temurin-17 AS builder\nWORKDIR /app\nCOPY . .\n'
                 'RUN mvn package\n\nFROM eclipse-temurin:17-jre\nWORKDIR /app\n'

@@ -18,7 +18,6 @@ _BUILD = ('package.json={"scripts":{"start":"node dist/app.js","build":"tsc"},'
 @transform(
     phase=Phase.STAGES,
     triggers=("node",),
-    default=False,
     examples=[
         Example(f'{_FROM}WORKDIR /app\nCOPY . .\nRUN npm ci\nCMD ["npm", "start"]\n',
                 files=(_PACKAGE,), note="there is nothing to leave out"),

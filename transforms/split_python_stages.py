@@ -40,6 +40,11 @@ _PIP = "COPY requirements.txt .\nRUN pip install -r requirements.txt\nCOPY . .\n
                 note="nothing in it only builds"),
         Example(f"{_FROM}{_APT}{_PIP}", refuses="S516", note="no build context is known"),
         Example(f"{_FROM}{_APT}RUN pip install -e .\n", files=("setup.py=",), refuses="S504"),
+        Example(f"{_FROM}{_APT}{_PIP}", files=("requirements.txt=", "run.sh=exec gcc x.c\n"),
+                refuses="S505", note="a script that is there to be run compiles"),
+        Example(f"{_FROM}{_APT}{_PIP}ENTRYPOINT /usr/local/bin/gunicorn app\n", files=_FILES,
+                refuses="S503", note="the script that is named would move"),
+        Example(f"{_FROM}{_APT}{_PIP}RUN make\n", files=_FILES, refuses="S515"),
         Example(f'{_FROM}{_APT}{_PIP}CMD ["python", "app.py"]\n',
                 'FROM python:3.12-slim-bookworm AS builder\nWORKDIR /app\n'
                 f'{_APT}COPY requirements.txt .\nRUN python -m venv /opt/venv\n'
@@ -62,10 +67,13 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
             continue
         names = sorted(set(found.dropped))
         what = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        claimed = frozenset(
+            {f"builder {found.builder}", "kind environment", *(f"- {name}" for name in names)}
+        )
         yield Change(
             f"the image runs without {what or 'what its base has to build with'}",
             written,
-            (Claim(Effect.STAGES, frozenset({f"builder {found.builder}", "kind environment"})),),
+            (Claim(Effect.STAGES, claimed),),
             Safety.SUGGESTED,
             tuple(found.assumes),
         )

@@ -18,11 +18,12 @@ _FILES = ("Gemfile=gem 'pg'\n", "config.ru=\n")
 @transform(
     phase=Phase.STAGES,
     triggers=("ruby",),
-    default=False,
     examples=[
         Example(f"{_FROM}{_APP}{_CMD}", files=_FILES, note="there is nothing to leave out"),
         Example(f"{_FROM}{_TOOLS}{_APP}{_CMD}", refuses="S516"),
         Example(f"{_FROM}{_TOOLS}{_APP}CMD make run\n", files=_FILES, refuses="S505"),
+        Example(f"{_FROM}{_TOOLS}{_APP}{_CMD}", refuses="S505",
+                files=(*_FILES, "lib/a.rb=system('make', 'all')\n")),
         Example(f"{_FROM}{_TOOLS}{_APP}{_CMD}",
                 f'FROM ruby:3.3-slim-bookworm AS builder\n{_TOOLS}{_APP}\n'
                 'FROM ruby:3.3-slim-bookworm\nRUN apt-get update && apt-get install -y '

@@ -24,6 +24,8 @@ _SSL = f'{_LOCK}\n[[package]]\nname = "openssl-sys"\n'
         Example(f"{_FROM}{_CMD}", refuses="S516", note="no build context is known"),
         Example(f"{_FROM}{_CMD}", files=_FILES, refuses="S501", note="there is no Cargo.lock"),
         Example(f"{_FROM}CMD cargo run\n", files=(*_FILES, _LOCK), refuses="S510"),
+        Example(f"{_FROM.replace(':1.85', '')}{_CMD}", files=(*_FILES, _LOCK), refuses="S511",
+                note="the release is not known"),
         Example(f"{_FROM}{_CMD}",
                 'FROM rust:1.85 AS builder\nWORKDIR /src\nCOPY . .\nRUN cargo build --release\n\n'
                 'FROM debian:bookworm-slim\nRUN apt-get update && apt-get install -y '

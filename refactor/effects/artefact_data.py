@@ -14,15 +14,31 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from refactor.effects.artefact_walk import World, below
+from refactor.effects.placed import Placed
 from refactor.facts.installs import Unknown
 from refactor.knowledge import table
 
 MAX_PATHS = 8
+MAX_SOURCES = 5000
+MAX_SIZE = 32 * 1024 * 1024
 # The base has files in these: what copies put there is taken file by file.
 _SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin",
            "/sys", "/tmp", "/usr", "/var")  # fmt: skip
 _TOPS = frozenset({"/", "/go", "/home", "/media", "/mnt", "/opt", "/srv", *_SYSTEM})
 _PLAIN = re.compile(r"[\w@+./-]+\Z", re.ASCII)
+
+
+def texts(placed: Placed, paths: Iterable[str]) -> dict[str, str] | Unknown:
+    """Return the texts of sources, if they are not too many to be read."""
+    found: dict[str, str] = {}
+    size = 0
+    for path in paths:
+        text = placed.text(path)
+        size += len(text or "")
+        if text is None or len(found) >= MAX_SOURCES or size > MAX_SIZE:
+            return Unknown("S524", f"not all sources are read: {path} is too much", "split by hand")
+        found[path] = text
+    return found
 
 
 @lru_cache(maxsize=8)

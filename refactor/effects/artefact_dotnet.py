@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from refactor.effects.artefact_data import candidates
+from refactor.effects.artefact_data import candidates, texts
 from refactor.effects.artefact_needs import Files, Subject, environment
 from refactor.effects.artefact_roots import Needed, starts
 from refactor.effects.artefact_walk import Built, World
@@ -76,25 +76,27 @@ def files(world: World, needed: Needed, subject: Subject) -> Files | Unknown:
         if "dotnet" in words[:-1] and not any(w.endswith(".dll") for w in words):
             return Unknown("S510", f"{start.where} needs the SDK", "start what is published")
     projects = [p for p in world.placed.files if p.endswith((*_PROJECT, ".props"))]
-    texts = [world.placed.text(path) or "" for path in projects]
+    contents = [world.placed.text(path) or "" for path in projects]
     version = _VERSION.match(subject.image.tag)
-    wanted = {f for text in texts for f in _FRAMEWORK.findall(text)}
+    wanted = {f for text in contents for f in _FRAMEWORK.findall(text)}
     if version is None or wanted - {"netstandard2.0", "netstandard2.1"} != {f"net{version[0]}"}:
         return Unknown("S503", "the projects are not built for the version of the image alone",
                        "name that version as TargetFramework")  # fmt: skip
     outputs = {o for o in world.outputs if any(p.startswith(f"{o}/") for p in needed.paths)}
+    code = (p for p in sorted(world.placed.files) if p.endswith((".cs", ".fs", ".vb")))
+    read = texts(world.placed, code)
+    if isinstance(read, Unknown):
+        return read
     programs = tuple(
-        (match[1] or "", path)
-        for path in sorted(world.placed.files) if path.endswith((".cs", ".fs", ".vb"))
-        for match in _PROCESS.finditer(world.placed.text(path) or "")
-    )  # fmt: skip
+        (match[1] or "", path) for path, text in read.items() for match in _PROCESS.finditer(text)
+    )
     return Files(candidates(world, "dotnet"), programs, (CONTENT,), tuple(sorted(outputs)))
 
 
 def bases(world: World, needed: Needed, image: Image) -> tuple[str, ...]:
     """Return the kind of runtime that a project needs."""
-    texts = (world.placed.text(p) or "" for p in world.placed.files if p.endswith(_PROJECT))
-    return ("aspnet",) if any(_WEB.search(text) for text in texts) else ("dotnet",)
+    contents = (world.placed.text(p) or "" for p in world.placed.files if p.endswith(_PROJECT))
+    return ("aspnet",) if any(_WEB.search(text) for text in contents) else ("dotnet",)
 
 
 def variables(subject: Subject, reference: str) -> Mapping[str, str]:

@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from refactor.effects.artefact_data import texts
 from refactor.effects.artefact_walk import World, below
+from refactor.facts.installs import Unknown
 
-MAX_SOURCES = 4000
 _TOKEN = re.compile(
     r"\"(?:\\.|[^\"\\\n])*\"|`[^`]*`|'(?:\\.|[^'\\\n])+'|//[^\n]*|/\*.*?\*/", re.DOTALL
 )
@@ -59,25 +60,20 @@ class Sources:
     modules: bool = False
     serves: bool = False
     cgo: bool = False
-    complete: bool = True
 
 
-def sources(world: World) -> Sources:
+def sources(world: World) -> Sources | Unknown:
     """Read the Go sources that a stage builds from."""
     found = Sources()
     paths = [p for p in sorted(world.placed.files) if p.endswith(".go") and "/vendor/" not in p]
-    for path in paths[:MAX_SOURCES]:
-        text = world.placed.text(path)
-        if text is None:
-            found.complete = False
-        elif not path.endswith("_test.go"):
-            _read(world, path, text, found)
-    found.complete = found.complete and len(paths) <= MAX_SOURCES
-    for path in world.placed.files:
-        if posixpath.basename(path) == "go.mod" and _REQUIRE.search(world.placed.text(path) or ""):
-            found.modules = True
-    if not any(posixpath.basename(path) == "go.mod" for path in world.placed.files):
-        found.modules = True
+    read = texts(world.placed, (p for p in paths if not p.endswith("_test.go")))
+    if isinstance(read, Unknown):
+        return read
+    for path, text in read.items():
+        _read(world, path, text, found)
+    modules = [p for p in world.placed.files if posixpath.basename(p) == "go.mod"]
+    requires = any(_REQUIRE.search(world.placed.text(path) or "") for path in modules)
+    found.modules = requires or not modules
     found.literal = found.literal and not found.modules  # a module may open what it likes
     return found
 
@@ -85,21 +81,21 @@ def sources(world: World) -> Sources:
 def _read(world: World, path: str, text: str, found: Sources) -> None:
     for match in _EMBED.finditer(text):
         found.embedded |= _embedded(world, posixpath.dirname(path), match[1])
-    texts: list[str] = []
+    strings: list[str] = []
 
     def mark(match: re.Match[str]) -> str:
         token = match[0]
         if token[0] in '"`':
-            texts.append(token[1:-1])
-            return f"{_MARK}{len(texts) - 1}{_MARK}"
+            strings.append(token[1:-1])
+            return f"{_MARK}{len(strings) - 1}{_MARK}"
         return " " if token[0] == "/" else "0"
 
     code = _TOKEN.sub(mark, text)
-    found.names |= set(texts)
+    found.names |= set(strings)
     imports = set(_IMPORT.findall(text[:8192]))
     found.cgo = found.cgo or "C" in imports
     for match in _OPENS.finditer(code):
-        words = [texts[int(n)] for n in _literals(code, match.end())]
+        words = [strings[int(n)] for n in _literals(code, match.end())]
         if not words or any(not word.strip("./") for word in words):
             found.literal = False
         found.opened |= set(words)
@@ -110,7 +106,7 @@ def _read(world: World, path: str, text: str, found: Sources) -> None:
         for match in _RUNS.finditer(code):
             line = text.count("\n", 0, text.find(match[0].partition("(")[0])) + 1
             first = re.match(rf"\s*{_MARK}(\d+){_MARK}", code[match.end() :])
-            found.programs.append(Program(texts[int(first[1])] if first else "", path, line))
+            found.programs.append(Program(strings[int(first[1])] if first else "", path, line))
 
 
 def _literals(code: str, start: int) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
 
-from refactor.effects.artefact_data import candidates, named
+from refactor.effects.artefact_data import candidates, named, texts
 from refactor.effects.artefact_needs import Files, Subject, workdir
 from refactor.effects.artefact_roots import Needed
 from refactor.effects.artefact_walk import Built, World, below
@@ -90,19 +90,20 @@ def files(world: World, needed: Needed, subject: Subject) -> Files | Unknown:
             return more
         extra |= more
     programs: list[tuple[str, str]] = []
-    texts: set[str] = set()
-    for path in sorted(world.placed.files):
-        if not _SOURCE.match(path) or "/src/test/" in path:
-            continue
-        text = world.placed.text(path) or ""
+    names: set[str] = set()
+    paths = (p for p in sorted(world.placed.files) if _SOURCE.match(p) and "/src/test/" not in p)
+    read = texts(world.placed, paths)
+    if isinstance(read, Unknown):
+        return read
+    for path, text in read.items():
         if _JDK.search(text):
             return Unknown("S510", f"{path} uses the compiler when it runs", "split by hand")
         programs += [(name, path) for name in _run(text)]
-        texts |= {name for name in _STRING.findall(text) if "/" in name}
+        names |= {name for name in _STRING.findall(text) if "/" in name}
     settings = base(subject.image)
     directory = workdir(subject, settings) if settings else "/"
     others = [path for path in world.placed.files if not _SOURCE.match(path)]
-    data = {*candidates(world, "java"), *named(world, directory, texts, others)}
+    data = {*candidates(world, "java"), *named(world, directory, names, others)}
     return Files(data, tuple(programs), (JRE,), tuple(sorted(extra)))
 
 
@@ -187,9 +188,9 @@ def _gradle(world: World, module: str, jar: str) -> bool:
         path for path in world.placed.files
         if path.endswith((".gradle", ".gradle.kts", ".versions.toml"))
     ]  # fmt: skip
-    texts = {path: world.placed.text(path) or "" for path in names}
-    everything = "\n".join(texts.values())
-    own = "\n".join(t for p, t in texts.items() if posixpath.dirname(p) == module)
+    found = {path: world.placed.text(path) or "" for path in names}
+    everything = "\n".join(found.values())
+    own = "\n".join(t for p, t in found.items() if posixpath.dirname(p) == module)
     name = posixpath.basename(jar)
     if "org.springframework.boot" in everything:
         return not name.endswith("-plain.jar")

@@ -27,7 +27,6 @@ from refactor.facts.runtimes import base
 
 # Debian's golang images have it, for Python comes with Mercurial.
 MIME_TYPES = "/etc/mime.types"
-ZONES = "/usr/local/go/lib/time/zoneinfo.zip"
 MODULES = "the modules that it is built from run no program, and open no file of their own sources"
 _COMPILERS = frozenset({"gcc", "cc", "clang"})
 
@@ -44,8 +43,8 @@ def _go_files(world: World, needed: Needed, subject: Subject) -> Files | Unknown
     builder = base(subject.image)
     assert builder is not None
     found = go_sources(world)
-    if not found.complete:
-        return Unknown("S524", "not all sources could be read", "split by hand")
+    if isinstance(found, Unknown):
+        return found
     beside = candidates(world, "go", found.embedded - _opened(world, found.opened))
     directory = workdir(subject, builder)
     data = set(beside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,10 +25,21 @@ if TYPE_CHECKING:
 
 NO_SHELL = "nothing outside the repository runs a shell in the container"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+# Alpine has no time zones; Go looks in its own folder then (package time, LoadLocation).
+_ZONES = "/usr/local/go/lib/time/zoneinfo.zip"
 # Programs of the full images that are packages of the same name.
 _AGAIN = frozenset({"curl", "wget", "git"})
+# Alpine's compilers link C to nothing but musl, and C++ to these (package contents of Alpine).
+_CXX = ("libgcc", "libstdc++")
+_ON_ALPINE: dict[str, tuple[str, ...]] = {
+    "gcc": (), "musl-dev": (), "libc-dev": (), "make": (), "linux-headers": (), "git": (),
+    "pkgconf": (), "g++": _CXX, "build-base": _CXX, "alpine-sdk": _CXX,
+}  # fmt: skip
 _OPEN = "/go"  # every user may write there (golang's Dockerfile)
 _ROOT = ("", "root", "0", "0:0", "root:root")
+_BUILDS = re.compile(
+    r"\b(?:go|cargo|dotnet) (?:run|build|test|watch|install)\b|(?<![\w-])(?:mvnw?|gradlew?) \S+"
+)
 _UPDATE = {"apt-get": ("apt-get", "update"), "apt": ("apt", "update")}
 _LISTS = ("rm", "-rf", "/var/lib/apt/lists/*")
 _UNLOCK = "split by hand"
@@ -132,6 +144,12 @@ def obstacle(subject: Subject) -> Unknown | None:
     return None
 
 
+def builds_again(argv: tuple[str, ...]) -> str:
+    """Return the words of a command that builds when the image starts."""
+    match = _BUILDS.search(" ".join(argv))
+    return match[0] if match else ""
+
+
 def workdir(subject: Subject, builder: Base) -> str:
     """Return the directory that a stage ends in; empty if it is not known."""
     found: tuple[Value, ...] = dict(subject.stage.config)["workdir"]  # type: ignore[assignment]
@@ -160,6 +178,9 @@ def needs(subject: Subject, language: Language) -> Needs | Unknown:
     world = walk(taken, sent, language.reader(subject.image, taken))
     if isinstance(world, Unknown):
         return world
+    for start in starts(subject.stage, subject.around):
+        if again := builds_again(start.argv):
+            return Unknown("S510", f"{start.where} runs `{again}`, which builds", _UNLOCK)
     if not world.programs and not world.outputs and not world.sources:
         return Unknown("S502", "no command that builds a program is seen", _UNLOCK)
     directory = workdir(subject, builder)
@@ -237,6 +258,8 @@ def _on(
     wanted = language.certificates and not settings.certificates
     if wanted and CERTIFICATES not in paths and "ca-certificates" not in names:
         paths.add(CERTIFICATES)
+    if language.name == "go" and found.family is Family.ALPINE and "tzdata" not in names:
+        paths.add(_ZONES)
     paths = {p for p in paths if not any(p != q and below(p, q) for q in paths)}
     answer = Needs(found.reference, directory, spares=language.tools)
     answer.programs = tuple(p for p in sorted(paths) if world.is_built(p))
@@ -325,7 +348,7 @@ def _installs(
     for name, _ in world.packages if files.linked else ():
         if not left_out.is_left_out(name, built_on.family):
             continue
-        behind = left_out.needed(name, built_on)
+        behind = left_behind(name, built_on)
         if behind is None:
             return Unknown("S501", f"which libraries are needed at run time for {name} is not "
                            "known", "install them by name")  # fmt: skip
@@ -336,11 +359,20 @@ def _installs(
     return more if isinstance(more, Unknown) else (*more, *runs)
 
 
+def left_behind(package: str, built_on: Image) -> tuple[str, ...] | None:
+    """Return the libraries that what was built with a package needs; None if not known."""
+    name = bare_name(package)
+    found = left_out.needed(name, built_on)
+    return _ON_ALPINE.get(name) if built_on.family is Family.ALPINE and found is None else found
+
+
 def library_install(names: Iterable[str], found: Image) -> tuple[Kept, ...] | Unknown:
     """Return the RUN that installs libraries on a base, if there are any."""
     wanted = sorted(set(names))
     if not wanted:
         return ()
+    if found.family is Family.ALPINE:
+        return (Kept(None, (("apk", "add", "--no-cache", *wanted),)),)
     if found.family is not Family.DEBIAN:
         return Unknown("S501", f"how {wanted[0]} is installed there is not known", _UNLOCK)
     install = ("apt-get", "install", "-y", "--no-install-recommends", *wanted)

@@ -50,6 +50,7 @@ _BUILD_TOOLS = frozenset(
     "gulp-cli grunt grunt-cli node-gyp rimraf turbo lerna eslint prettier jest mocha bower "
     "react-scripts @babel/cli".split()
 )
+_LIBRARIES = ("libgcc", "libstdc++")  # node itself needs them
 _TOOLS = frozenset({"npx", "tsc", "vite", "next", "ng", "nest"})
 # They keep what they download in the home folder.
 _AT_HOME = frozenset("puppeteer playwright @playwright/test playwright-chromium cypress "
@@ -172,7 +173,7 @@ def node_needs(subject: Subject) -> Needs | Unknown:
     if not app:
         return Unknown("S502", "the application has no folder of its own that dependencies are "
                        "installed in", "set one with WORKDIR")  # fmt: skip
-    walk = NodeWalk(subject.image, Placed(sent), app, compiles(taken), tools=_GYP)
+    walk = NodeWalk(subject.image, Placed(sent), app, compiles(taken), tools=_GYP, there=_LIBRARIES)
     for step in taken:
         if stop := walk.take(step):
             return stop
@@ -205,7 +206,10 @@ def _spawns(walk: NodeWalk, project: Package) -> Unknown | None:
     gone |= set(walk.dropped) | ({"python", "python3"} if set(walk.dropped) & _GYP else set())
     if "git" in gone and any("git" in name for name in project.dependencies):
         return Unknown("S505", "a dependency runs git, which is left out", UNLOCK)
-    for script in sources(walk.placed, walk.app) if gone else ():
+    scripts = sources(walk.placed, walk.app) if gone else []
+    if isinstance(scripts, Unknown):
+        return scripts
+    for script in scripts:
         words, literal = spawned(script)
         if named := gone & words:
             return Unknown("S505", f"{script.path} runs {min(named)}, which is left out", UNLOCK)

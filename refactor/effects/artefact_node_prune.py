@@ -78,7 +78,10 @@ def uses(subject: Subject, walk: NodeWalk, project: Package) -> Unknown | None:
         if found:
             return Unknown("S510", f"{start.where} uses {found}, a dependency for development",
                            f"make {found} a dependency")  # fmt: skip
-    for script in sources(walk.placed, walk.app):
+    scripts = sources(walk.placed, walk.app)
+    if isinstance(scripts, Unknown):
+        return scripts
+    for script in scripts:
         if found := min(imports(script) & project.development, default=""):
             return Unknown(
                 "S510", f"{script.path} imports {found}, a dependency for development",

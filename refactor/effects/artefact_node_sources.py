@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from refactor.effects.artefact_data import texts
 from refactor.effects.placed import Placed
+from refactor.facts.installs import Unknown
 
-MAX_SOURCES = 3000
 _SOURCE = re.compile(r".+\.(?:[cm]?[jt]sx?|vue|svelte)\Z")
 _COMMENTS = re.compile(r"//[^\n\"'`]*$|/\*.*?\*/", re.DOTALL | re.MULTILINE)
 _IMPORT = re.compile(
@@ -58,10 +58,10 @@ def package(placed: Placed, folder: str) -> Package | None:
     ]
     if not all(isinstance(group, dict) for group in (scripts, *groups)):
         return None
-    texts = {str(k): v for k, v in scripts.items() if isinstance(v, str)}
+    commands = {str(k): v for k, v in scripts.items() if isinstance(v, str)}
     runtime, optional, development = map(frozenset, groups)
     return Package(
-        texts,
+        commands,
         runtime | optional,
         development - runtime - optional,
         "workspaces" in data,
@@ -76,19 +76,18 @@ class Script(NamedTuple):
     text: str
 
 
-def sources(placed: Placed, folder: str) -> Iterator[Script]:
-    """Yield the sources of a project that a program may load, bounded in number."""
-    count = 0
+def sources(placed: Placed, folder: str) -> list[Script] | Unknown:
+    """Return the sources of a project that a program may load."""
+    paths = []
     for path in sorted(placed.below(folder)):
         inside = posixpath.relpath(path, folder)
-        if not _SOURCE.match(path) or _ASIDE.search(inside) or "node_modules/" in inside:
-            continue
-        if path.endswith(".d.ts") or ".min." in path:
-            continue
-        count += 1
-        if count > MAX_SOURCES:
-            return
-        yield Script(path, _COMMENTS.sub(" ", placed.text(path) or ""))
+        aside = _ASIDE.search(inside) or "node_modules/" in inside or ".min." in path
+        if _SOURCE.match(path) and not aside and not path.endswith(".d.ts"):
+            paths.append(path)
+    read = texts(placed, paths)
+    if isinstance(read, Unknown):
+        return read
+    return [Script(path, _COMMENTS.sub(" ", text)) for path, text in read.items()]
 
 
 def imports(script: Script) -> set[str]:

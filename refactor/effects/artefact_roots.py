@@ -35,6 +35,8 @@ _COMMON = frozenset(
 _RUNS_REST = frozenset({"exec", "env", "nohup", "nice", "command"})
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 _PLAIN = re.compile(r"[\w@%+=:,./-]+\Z", re.ASCII)
+_INNER = re.compile(r"\$\((?!\()\s*([^\s;|&)`]+)|`\s*([^\s;|&)`]+)[^`]*`")
+_GOES_ON = re.compile(r"(?:&&|\|\|?|;;|[{(]|\b(?:then|do|else|in))\s*\Z")
 MAX_SCRIPT = 64 * 1024
 _UNLOCK = "keep what it needs in the image by hand, or take it out"
 
@@ -143,9 +145,13 @@ class Search:
 
     def script(self, start: Start, text: str, bash: bool) -> Unknown | None:
         """Note what the commands of a script need."""
-        found = read(text, Dialect.BASH if bash else Dialect.POSIX)
+        found = read(_joined(text), Dialect.BASH if bash else Dialect.POSIX)
         if isinstance(found, Opaque):
             return _unknown(start, "a script that is not understood")
+        for pair in _INNER.findall(text):
+            inner = pair[0] or pair[1]
+            if inner not in _BUILT_IN and (stop := self.program(start, inner)):
+                return stop
         for command in found.commands():
             words = tuple(w.text if w.literal is None else w.literal for w in command.words)
             while words and words[0] in _RUNS_REST:
@@ -224,6 +230,15 @@ class Search:
         known = self.world.is_built(path) or self.world.placed.kind(path)
         if known or path in self.world.kept | self.world.folders:
             self.needed.paths[path] = None
+
+
+def _joined(text: str) -> str:
+    """Return a script on one line, as the instructions of a Dockerfile are."""
+    lines = (line.strip() for line in text.replace("\\\n", " ").split("\n"))
+    found = ""
+    for line in (line for line in lines if line and not line.startswith("#")):
+        found += (" " if not found or _GOES_ON.search(found) else "; ") + line
+    return found.strip()
 
 
 def _unknown(start: Start, what: str) -> Unknown:

@@ -10,6 +10,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 
+from refactor.effects.artefact_data import texts
 from refactor.effects.artefact_needs import Needs, Subject, obstacle
 from refactor.effects.artefact_node import call
 from refactor.effects.artefact_same import UNLOCK, Walk, answer, compiles, shown, unclear, user_of
@@ -27,6 +28,7 @@ GEMS = "/usr/local/bundle"
 _RUNS = re.compile(
     r"\bsystem\(|\bexec\(|\bspawn\(|`[^`\n]+`|%x[\[{(]|\bOpen3\.|\bIO\.popen|\bKernel\.\w+\("
 )
+_CODE = (".rb", ".rake", ".ru", "Rakefile")
 _WORD = re.compile(r"[\w.+-]+")
 _TESTS = re.compile(r"/(?:spec|test|features|vendor/bundle)/")
 
@@ -121,10 +123,12 @@ def _spawns(walk: RubyWalk) -> Unknown | None:
     """Return what in the sources runs a program that is left out."""
     gone = {program for name in walk.dropped for program in libraries.programs(name)}
     gone |= set(walk.dropped)
-    for path in sorted(walk.placed.below(walk.app)):
-        if not path.endswith((".rb", ".rake", ".ru", "Rakefile")) or _TESTS.search(path):
-            continue
-        for line in (walk.placed.text(path) or "").split("\n"):
+    code = (p for p in sorted(walk.placed.below(walk.app)) if p.endswith(_CODE))
+    read = texts(walk.placed, (path for path in code if not _TESTS.search(path)))
+    if isinstance(read, Unknown):
+        return read
+    for path, text in read.items():
+        for line in text.split("\n"):
             if _RUNS.search(line) and (named := gone & set(_WORD.findall(line))):
                 return Unknown("S505", f"{path} runs {min(named)}, which is left out", UNLOCK)
     return None

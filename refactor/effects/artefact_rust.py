@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 
-from refactor.effects.artefact_data import candidates
+from refactor.effects.artefact_data import candidates, texts
 from refactor.effects.artefact_go import split_assignments
 from refactor.effects.artefact_needs import Files, Subject
 from refactor.effects.artefact_roots import Needed
@@ -122,8 +122,10 @@ def binaries(folder: str, placed: Placed) -> Iterator[str]:
 def files(world: World, needed: Needed, subject: Subject) -> Files | Unknown:
     """Return what stays with the programs that are run."""
     programs: list[tuple[str, str]] = []
-    for path in sorted(world.placed.files):
-        text = (world.placed.text(path) or "") if path.endswith(".rs") else ""
+    read = texts(world.placed, (p for p in sorted(world.placed.files) if p.endswith(".rs")))
+    if isinstance(read, Unknown):
+        return read
+    for path, text in read.items():
         if _ASKS.search(text):
             programs += [(match[1] or "", path) for match in _PROCESS.finditer(text)]
     packages = linked(world, needed, subject)
@@ -167,8 +169,8 @@ def _bundled(world: World, crate: str) -> bool:
     """Whether a Cargo.toml asks for SQLite to be brought along."""
     if crate != "libsqlite3-sys":
         return False
-    texts = (world.placed.text(p) or "" for p in world.placed.files if p.endswith("Cargo.toml"))
-    return any(re.search(r"\"(?:bundled|sqlite-bundled)\"|sqlx\b.*\bsqlite\b", t) for t in texts)
+    tomls = (world.placed.text(p) or "" for p in world.placed.files if p.endswith("Cargo.toml"))
+    return any(re.search(r"\"(?:bundled|sqlite-bundled)\"|sqlx\b.*\bsqlite\b", t) for t in tomls)
 
 
 def is_static(needed: Needed, name: Image) -> bool:

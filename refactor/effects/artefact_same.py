@@ -13,6 +13,7 @@ from refactor.effects.artefact_needs import (
     Kept,
     Needs,
     Subject,
+    left_behind,
     library_install,
     slimmer,
     workdir,
@@ -58,6 +59,7 @@ class Walk:
     assumes: dict[str, None] = field(default_factory=dict)
     paths: tuple[str, ...] = ()
     tools: frozenset[str] = frozenset()
+    there: tuple[str, ...] = ()
     builds: bool = False
     current: Step | None = None
 
@@ -139,11 +141,11 @@ class Walk:
         """Take an install of packages of the system."""
         spare = [name for name in names if self.is_spare(name)]
         for name in spare:
-            behind = () if bare_name(name) in self.tools else left_out.needed(name, self.image)
+            behind = () if bare_name(name) in self.tools else left_behind(name, self.image)
             if behind is None:
                 return Unknown("S501", f"which libraries are needed at run time for {name} is not "
                                "known", "name the release in the base's tag")  # fmt: skip
-            libs = [lib for lib in behind if lib not in names]
+            libs = [lib for lib in behind if lib not in (*names, *self.there)]
             if "libgomp1" in libs:
                 self.assumes[NO_OPENMP] = None
             self.libraries |= dict.fromkeys(lib for lib in libs if lib != "libgomp1")

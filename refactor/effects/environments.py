@@ -17,17 +17,14 @@ from refactor.effects.distributions import may_use_openmp
 from refactor.effects.events import Block, Copy, Event, Exec, Stage, flat
 from refactor.effects.placed import Placed
 from refactor.effects.provenance import footprint, runs_others
-from refactor.effects.roots import Root, roots
+from refactor.effects.relocation import names_moved, runs_left_out
 from refactor.effects.stages import Cut
 from refactor.facts import left_out, libraries
 from refactor.facts.environments import (
     MOVED,
     VENV,
-    compiles_later,
     has_venv,
     installs,
-    old_places,
-    resets_path,
 )
 from refactor.facts.images import Image
 from refactor.facts.packages import argv_operation, only_cleans
@@ -67,7 +64,9 @@ def environment_split(cut: Cut) -> str | None:
     if MOVED not in cut.assumes:
         return f"not assumed: {MOVED}"
     walk = _Walk(cut, start, shift)
-    return walk.compare() or walk.configuration() or walk.lost() or _moved(cut, end, walk)
+    return (
+        walk.compare() or walk.configuration() or walk.lost() or names_moved(old, cut.around, start)
+    )
 
 
 def is_install(event: Event) -> bool:
@@ -241,6 +240,9 @@ class _Walk:
                 return f"what runs with {name} left out is not known"
             if lost := set(needed) - installed:
                 return f"{name} is left out, and {min(lost)} is not installed instead"
+        claimed = {part[2:] for part in self.cut.footprint if part.startswith("- ")}
+        if claimed != set(self.dropped):
+            return "other packages are left out than claimed"
         if not self.dropped:
             return None
         programs = {p for name in self.dropped for p in libraries.programs(name)}
@@ -251,7 +253,7 @@ class _Walk:
                 return f"{event.text[:80]!r} runs {min(named)}, which is left out"
             if reason := _needs(event, self.cut, sorted(self.dropped)):
                 return reason
-        return _runs(self.cut, programs)
+        return runs_left_out(self.cut.new, self.cut.around, programs, self.cut.assumes)
 
     def configuration(self) -> str | None:
         """Compare what the image starts with."""
@@ -353,48 +355,3 @@ def _needs(event: Event, cut: Cut, dropped: list[str]) -> str | None:
     if isinstance(event, Block):
         return f"{event.text[:80]!r} may need what is left out"
     return f"not assumed: {assumption(event, dropped)}"
-
-
-def computed(path: str, line: int) -> str:
-    """Return what is assumed of a program that is started by a name that is not a literal."""
-    return f"{path}:{line} starts no compiler or build tool"
-
-
-def _runs(cut: Cut, programs: set[str]) -> str | None:
-    """Return what runs a program that is left out when the image does."""
-    for root in roots(cut.new, cut.around):
-        if named := programs & root.programs:
-            return f"{root.where} runs {min(named)}, which is left out"
-    application = cut.around.application
-    if application is None:
-        return "the application is not known"
-    for found in application.programs:
-        if found.value.rpartition("/")[2] in programs:
-            return f"{found.path}:{found.line} runs {found.value}, which is left out"
-    if module := compiles_later(application.imports):
-        return f"{module} may call a compiler when it runs"
-    for found in application.unknown:
-        if "program" in found.value and computed(found.path, found.line) not in cut.assumes:
-            return f"not assumed: {computed(found.path, found.line)}"
-    return None
-
-
-def _moved(cut: Cut, end: int, walk: _Walk) -> str | None:
-    """Return what names a place that the installs have left, or does not find the new one."""
-    texts = [Root(f"`{e.text[:60]}`", e.text, frozenset()) for n, e in walk.kept if n >= walk.start]
-    texts += [
-        Root(f"`{e.text[:60]}`", e.text, frozenset()) for e in cut.old.events[walk.start : end]
-    ]
-    texts += [Root(f"ENV {k}", v.text, frozenset()) for k, v in _env(cut.old) if k != "PATH"]
-    put = {e.destination.text for e in cut.new.events if isinstance(e, Copy)}
-    sent = cut.around.sent
-    if sent is not None:
-        placed = Placed(sent)
-        put |= {p for e in cut.new.events if isinstance(e, Copy) for p in placed.puts(e) or ()}
-    for root in (*texts, *roots(cut.new, cut.around)):
-        for path in old_places(root.text):
-            if path not in put:
-                return f"{root.where} names {path}, which moves to {VENV}"
-        if words := resets_path(root.text):
-            return f"{root.where} starts with a PATH of its own: {words}"
-    return None

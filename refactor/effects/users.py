@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from refactor.effects.containers import lineage, needs
 from refactor.effects.events import Build, Copy, Event, Exec, Stage
-from refactor.effects.needs import Needs, lineage, needs
+from refactor.effects.needs import HOME, Needs
 from refactor.effects.owners import Owners
 from refactor.effects.placed import Placed
-from refactor.effects.started import image_files
 from refactor.effects.stages import Surroundings
+from refactor.effects.started import image_files
 from refactor.facts import accounts
 from refactor.facts.images import Image
 from refactor.facts.stages import Graph
@@ -36,7 +37,7 @@ class Switch(NamedTuple):
 
     before: Build
     after: Build
-    index: int
+    number: int
     footprint: frozenset[str]
     around: Surroundings
     assumes: frozenset[str]
@@ -45,22 +46,25 @@ class Switch(NamedTuple):
     @property
     def image(self) -> Image:
         """The base image of the stage."""
-        return self.graph.stages[self.index].image
+        return self.graph.stages[self.number].image
 
     @property
     def user(self) -> str:
         """What USER says in the end."""
-        value = dict(self.after.stages[self.index].config)["user"]
+        value = dict(self.after.stages[self.number].config)["user"]
         assert isinstance(value, Value)
         return "" if value.raw else value.text
 
 
 def is_root(stage: Stage, image: Image) -> bool | None:
-    """Whether a stage's containers run as root; None if that is not known."""
+    """Whether a stage's containers run as root; None if that is not known.
+
+    A user that a variable names is taken for another one.
+    """
     value = dict(stage.config)["user"]
     assert isinstance(value, Value)
     user = value.text or (default_user(image) if value.raw == FROM_BASE else "")
-    return None if not user or "$" in user else user in ROOT
+    return user in ROOT if user else None
 
 
 FROM_BASE = "the base image's user"
@@ -68,25 +72,21 @@ FROM_BASE = "the base image's user"
 
 def user_set(switch: Switch) -> str | None:
     """Return why a stage is not what it was but for its user, or the user not one that will do."""
-    old, new = switch.before.stages[switch.index], switch.after.stages[switch.index]
+    old, new = switch.before.stages[switch.number], switch.after.stages[switch.number]
     inserted = _difference(old, new)
     if isinstance(inserted, str):
         return inserted
-    label = new.name or str(switch.index)
+    label = new.name or str(switch.number)
     claimed = {f"stage {label}", f"user {switch.user}", *(f"+ {e.text}" for e in inserted)}
-    if switch.footprint != claimed:
+    if switch.footprint != claimed or len(claimed) != len(inserted) + 2:
         return "what is claimed is not what is done"
     if is_root(old, switch.image) is not True:
         return "it is not known to have run as root"
     if drops_privileges(switch.image) or needs_root(switch.image):
         return "the base image starts as root to become another user"
-    if dict(new.config)["onbuild"] or switch.graph.children(switch.index):
+    if dict(new.config)["onbuild"] or switch.graph.children(switch.number):
         return "what starts from the stage inherits the user"
-    return (
-        _unlicensed(switch, inserted)
-        or _identity(switch, inserted)
-        or _unmet(switch, inserted)
-    )
+    return _unlicensed(switch, inserted) or _identity(switch, inserted) or _unmet(switch, inserted)
 
 
 def _difference(old: Stage, new: Stage) -> tuple[Exec, ...] | str:
@@ -115,44 +115,51 @@ def _difference(old: Stage, new: Stage) -> tuple[Exec, ...] | str:
 
 def _unlicensed(switch: Switch, inserted: tuple[Exec, ...]) -> str | None:
     """Return which of the new commands may not be there."""
-    made: list[str] = []
     for event in inserted:
-        bare = not (event.assignments or event.redirects or event.shell_state)
-        setting = event.setting
-        if not bare or not event.must or setting.flags or any(event.quoted):
+        plain = event.must and not (event.assignments or event.redirects or event.shell_state)
+        if not plain or event.setting.flags or any(event.quoted):
             return f"`{event.text}` is more than one plain command"
-        if setting.user.text not in ("", *ROOT):
+        if event.setting.user.text not in ("", *ROOT):
             return f"`{event.text}` does not run as root"
-        paths = _given(event, switch.user)
-        if paths is not None:
-            below = any(_is_below(p, v) for p in paths for v in setting.volumes)
+    rest = list(inserted)
+    account = accounts.creates_user(rest[1].argv) if len(rest) > 1 else None
+    if account is not None and account.number:
+        wanted = accounts.creation(switch.image, account.name, int(account.number))
+        if tuple(event.text for event in rest[:2]) == wanted:
+            if clash := _clash(switch, account):
+                return clash
+            rest = rest[2:]
+    return _ungiven(switch, rest)
+
+
+def _ungiven(switch: Switch, events: list[Exec]) -> str | None:
+    """Return which commands do more than to make folders, and to give paths to the user."""
+    placed = (
+        image_files(switch.after, switch.number, switch.around.sent)
+        if switch.around.sent is not None
+        else None
+    )
+    there: set[str] = set()
+    for number, event in enumerate(events):
+        argv = event.argv
+        if argv[:2] == ("mkdir", "-p") and not number:
+            paths = argv[2:]
+            there |= set(paths)
+        elif argv[:1] == ("chown",):
+            paths = argv[3:] if argv[1:2] == ("-R",) else argv[2:]
+            if argv[-len(paths) - 1] != switch.user:
+                return f"`{event.text}` gives to somebody else"
+        else:
+            return f"`{event.text}` is no way to let a user run this image"
+        for path in paths:
+            if not _PATH.match(path) or posixpath.normpath(path) != path:
+                return f"{path} is no plain path"
+            if path not in there and not (placed is not None and placed.kind(path)):
+                return f"{path} may not be there"
+            below = any(_is_below(path, volume) for volume in event.setting.volumes)
             if below and KEPT not in switch.assumes:
                 return f"not assumed: {KEPT}"
-        else:
-            made.append(event.text)
-    if not made:
-        return None
-    for account in map(accounts.creates_user, (e.argv for e in inserted)):
-        if account is not None and account.number:
-            wanted = accounts.creation(switch.image, account.name, int(account.number))
-            if tuple(made) == wanted:
-                return _clash(switch, account)
-    return f"`{made[0]}` is no way to create a user in this image"
-
-
-def _given(event: Exec, user: str) -> tuple[str, ...] | None:
-    """Return the folders that a command makes, or gives to the user; None if it does else."""
-    argv = event.argv
-    if argv[:2] == ("mkdir", "-p"):
-        paths = argv[2:]
-    elif argv[:1] == ("chown",):
-        spec, paths = (argv[2], argv[3:]) if argv[1:2] == ("-R",) else (argv[1], argv[2:])
-        if spec != user:
-            return None
-    else:
-        return None
-    plain = all(_PATH.match(p) and posixpath.normpath(p) == p and p != "/" for p in paths)
-    return paths if paths and plain else None
+    return None
 
 
 def _is_below(path: str, parent: str) -> bool:
@@ -168,7 +175,7 @@ def _clash(switch: Switch, account: accounts.Account) -> str | None:
         return f"the base image has a user {account.number} already"
     if there is not None and account.name == there.name:
         return f"the base image has a user {account.name} already"
-    texts = [e.text for s in lineage(switch.before, switch.index) for e in s.events]
+    texts = [e.text for s in lineage(switch.before, switch.number) for e in s.events]
     for word in (account.name, account.number):
         makers = [t for t in texts if re.search(r"user(?:add|mod)|adduser|group", t)]
         if accounts.mentions(makers, word):
@@ -202,7 +209,7 @@ def _identity(switch: Switch, inserted: tuple[Exec, ...]) -> str | None:
     if match is None or switch.user in ROOT:
         return f"USER {switch.user} is no user"
     user, group = match["user"], match["group"]
-    account = known_users(switch.after, switch.index, switch.image).get(user)
+    account = known_users(switch.after, switch.number, switch.image).get(user)
     if account is None:
         if not user.isdecimal() or int(user) < 1000 or group not in (None, user):
             return f"there is no user {user}"
@@ -221,12 +228,12 @@ def _identity(switch: Switch, inserted: tuple[Exec, ...]) -> str | None:
 
 def _unmet(switch: Switch, inserted: tuple[Exec, ...]) -> str | None:
     """Return what the process needs and the user cannot do."""
-    found = needs(switch.after, switch.index, switch.image, switch.around, named(switch.user))
+    found = needs(switch.after, switch.number, switch.image, switch.around, named(switch.user))
     if found.stops:
         return f"{found.stops[0].code}: {found.stops[0].reason}"
     if missing := [text for text in found.assumes if text not in switch.assumes]:
         return f"not assumed: {missing[0]}"
-    unowned = next(unwritable(switch.after, switch.index, switch.image, switch.around, found,
+    unowned = next(unwritable(switch.after, switch.number, switch.image, switch.around, found,
                               switch.user), None)  # fmt: skip
     if unowned is not None:
         return f"user {switch.user} cannot write to {unowned[0]}: {unowned[1]}"
@@ -246,13 +253,13 @@ def unwritable(
     account = known_users(build, index, image).get(named(user))
     home = account.home if account is not None else ""
     for path, where in found.folders.items():
-        place = home if path == "~" else path
+        place = home if path == HOME else path
         if not place or not owners.is_writable(place, user):
             yield path, where
     for path, where in found.files.items():
-        if placed is not None and placed.kind(path) == "file":
-            if not owners.is_writable(path, user):
-                yield path, where
+        there = placed is not None and placed.kind(path) == "file"
+        if there and not owners.is_writable(path, user):
+            yield path, where
 
 
 def ownership(

@@ -107,9 +107,7 @@ def _split(words: list[str], values: frozenset[str]) -> tuple[dict[str, str], li
     return options, names
 
 
-def _cluster(
-    word: str, values: frozenset[str], todo: list[str], options: dict[str, str]
-) -> None:
+def _cluster(word: str, values: frozenset[str], todo: list[str], options: dict[str, str]) -> None:
     """Read `-rm`, `-u1000` and `-mu 1000`."""
     for index, letter in enumerate(word[1:], 1):
         option = f"-{letter}"

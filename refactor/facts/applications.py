@@ -137,6 +137,10 @@ class _Findings:
     def add(self, findings: Iterable[tuple[str, Found]]) -> None:
         """Keep findings, at most so many of a field."""
         for kind, found in findings:
+            if kind == "too much":
+                self.complete = False
+                self.unknown(UNREAD.format("too much"), found.path)
+                continue
             kept = self.fields.setdefault(kind, {})
             if kind in ("frameworks", "functions"):
                 if all(found.value != other.value for other in kept):
@@ -198,7 +202,7 @@ def application(sent: Sent) -> Application:
         if text is None:
             findings.unknown(UNREAD.format("too large"), path)
             findings.complete = False
-        elif left[is_python] < 0 or _is_minified(path, text, findings):
+        elif left[is_python] < 0 or (not is_python and _is_minified(path, text, findings)):
             continue
         elif len(text) > left[is_python]:
             findings.unknown(UNREAD.format("too much"), path)
@@ -238,9 +242,10 @@ def _is_minified(path: str, text: str, findings: _Findings) -> bool:
     """Whether a file is written by a program for programs; most are for the browser."""
     if len(text) <= _MINIFIED * (text.count("\n") + 4):
         return False
-    if re.search(r"child_process|require\(['\"](?:node:)?fs['\"]\)", text):
-        findings.unknown(UNREAD.format("minified"), path)
-    return path.endswith("js")
+    server = re.search(r"child_process|require\(['\"](?:node:)?fs['\"]\)", text)
+    if (server or not path.endswith("js")) and not _ASIDE.search(path):
+        findings.unknown(UNREAD.format("long lines"), path)
+    return True
 
 
 def _read_text(path: str, text: str, language: str, findings: _Findings) -> None:
@@ -253,9 +258,6 @@ def _read_text(path: str, text: str, language: str, findings: _Findings) -> None
     for kind, found in read(path, text, language):
         if kind == "imports":
             findings.imported(language, found, aside)
-        elif kind == "too much":
-            findings.unknown(UNREAD.format("too much"), path)
-            findings.complete = False
         elif not aside:
             findings.add([(kind, found)])
 
@@ -275,4 +277,3 @@ def _read_python(files: list[tuple[str, str]], findings: _Findings) -> None:
     for module in project.modules:
         if not _ASIDE.search(module.source.path):
             findings.add(project.read(module, imports))
-    findings.complete = findings.complete and not project.exhausted

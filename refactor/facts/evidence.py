@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple, Protocol
 
-from refactor.outside.shell_lines import commands
 from refactor.knowledge import table
+from refactor.outside.shell_lines import commands
 
 PROGRAM = "runs a program that is computed"
 PATH = "writes to a path that is computed"

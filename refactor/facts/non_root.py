@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from refactor.effects import Copy, Exec
-from refactor.effects.needs import Needs, lineage, needs
+from refactor.effects.containers import lineage, needs
+from refactor.effects.needs import HOME, Needs
 from refactor.effects.started import directory
 from refactor.effects.users import (
     KEPT,
@@ -31,8 +32,10 @@ from refactor.syntax import Instruction
 # They make files or name a directory: the user comes behind the last of them.
 _MAKERS = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
 _STARTS = frozenset({"ENTRYPOINT", "CMD", "HEALTHCHECK"})
-# Stages that are no image to run: to develop or test in, and if nothing is started, to build in.
-_TOOLS = re.compile(r"(?:\A|[-_])(?:dev|devel|development|devcontainer|tests?|testing|debug|ci|lint)(?:[-_]|\Z)")
+# Stages that are no image to run: to develop or test in.
+_TOOLS = re.compile(
+    r"(?:\A|[-_])(?:dev|devel|development|devcontainer|tests?|testing|debug|ci|lint)(?:[-_]|\Z)"
+)
 _NOBODY = "65532"  # of an image without a shell, by the custom of distroless
 _MAKES_USERS = re.compile(r"\b(?:useradd|adduser|newusers)\b")
 
@@ -102,8 +105,10 @@ def _plan(snapshot: Snapshot, stage: Stage) -> Plan | Obstacle | None:
         return folders
     commands += _given(snapshot, stage, folders, user)
     if commands and not accounts.has_shell(image):
-        return Obstacle("U305", f"{folders[0]} must be writable, and the image has no shell to "
-                        "make it", "copy it from another stage with --chown", stage.start)  # fmt: skip
+        return Obstacle(
+            "U305", f"{folders[0]} must be writable, and the image has no shell to make it",
+            "copy it from another stage with --chown", stage.start,
+        )  # fmt: skip
     if folders and any(_is_below(f, v) for f in folders for v in _volumes(snapshot, stage)):
         assumes += (KEPT,)
     user_at, run_at = _places(stage, folders, snapshot)
@@ -188,7 +193,7 @@ def _folders(
     paths: list[str] = []
     account = known_users(snapshot.build, stage.index, stage.image).get(named(user))
     for path, where in missing:
-        if path != "~":
+        if path != HOME:
             paths.append(path)
         elif not new:
             if account is None or not account.home:
@@ -199,9 +204,7 @@ def _folders(
                                         for q in paths)]  # fmt: skip
 
 
-def _given(
-    snapshot: Snapshot, stage: Stage, paths: list[str], user: str
-) -> tuple[str, ...]:
+def _given(snapshot: Snapshot, stage: Stage, paths: list[str], user: str) -> tuple[str, ...]:
     """Return the commands that make folders and give them, and files, to a user."""
     placed = ownership(snapshot.build, stage.index, stage.image, snapshot)[1]
     files = [p for p in paths if placed is not None and placed.kind(p) == "file"]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from refactor.facts.images import Image
@@ -13,8 +14,8 @@ from refactor.knowledge import table
 
 # They ask others, or only look: a port in their arguments is not theirs.
 _ASKS = frozenset(
-    "curl wget nc netcat nc.openbsd wait-for wait-for.sh wait-for-it wait-for-it.sh pg_isready psql "
-    "mysql mysqladmin mongo mongosh redis-cli echo printf test [ [[ grep sed locust".split()
+    "curl wget nc netcat nc.openbsd wait-for wait-for.sh wait-for-it wait-for-it.sh pg_isready "
+    "psql mysql mysqladmin mongo mongosh redis-cli echo printf test [ [[ grep sed locust".split()
 )
 _PORT = re.compile(
     r"(?:\A| )--?(?:p|port|http-port|server-port|listen|listen-port|bind|b|host|addr|address|http)"
@@ -22,7 +23,9 @@ _PORT = re.compile(
     r"|(?:\A|[ =/])(?:\d+\.\d+\.\d+\.\d+|localhost|\[::\]|\*)?:(\d{2,5})(?=[ ,/]|\Z)"
     r"|-Dserver\.port=(\d{2,5})\b"
 )
-_OWN = re.compile(r"\b(https?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\])(?::(\d+))?(?=[/\s\"']|\Z)")
+_OWN = re.compile(
+    r"\b(https?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\])(?::(\d+))?(?=[/\s\"']|\Z)"
+)
 
 
 class Program(NamedTuple):
@@ -74,9 +77,10 @@ def left_in_home(text: str, env: Mapping[str, object], run: Iterable[str]) -> st
     Empty if there is nothing that is known; `run` are the programs that are started.
     """
     for row in table("home_installs"):
-        if re.search(row["pattern"], text) and not any(n in env for n in row["unless"].split()):
-            if any(fnmatchcase(name, p) for p in row["programs"].split() for name in (*run, "")):
-                return row["leaves"]
+        moved = any(name in env for name in row["unless"].split())
+        needed = any(fnmatchcase(n, p) for p in row["programs"].split() for n in (*run, ""))
+        if needed and not moved and re.search(row["pattern"], text):
+            return row["leaves"]
     return ""
 
 
@@ -131,5 +135,5 @@ def written(argv: tuple[str, ...]) -> list[str]:
     if named:
         return named
     options = _OUTPUTS.get(name, ())
-    pairs = zip(argv, argv[1:], strict=False)
+    pairs = pairwise(argv)
     return [f"{v.rstrip('/')}/" if o in ("-C", "-d") else v for o, v in pairs if o in options]

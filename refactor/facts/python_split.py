@@ -12,7 +12,6 @@ from refactor.effects.distributions import may_use_openmp
 from refactor.effects.environments import (
     all_dropped,
     assumption,
-    computed,
     groups,
     is_cleanup,
     is_covered,
@@ -22,6 +21,7 @@ from refactor.effects.environments import (
     packages_of,
 )
 from refactor.effects.provenance import runs_others
+from refactor.effects.relocation import computed, names_moved, runs_left_out
 from refactor.facts import left_out, libraries, packages
 from refactor.facts.environments import MOVED, has_venv, old_places
 from refactor.facts.packages import Command
@@ -310,14 +310,18 @@ def _whole(snapshot: Snapshot, plan: Split, parts: list[_Part], at: int) -> Obst
     if application is None or snapshot.sent is None or not snapshot.sent.complete:
         return Obstacle("S516", "what stands in the build context is not known",
                         "run where the build context is", start)  # fmt: skip
+    model = snapshot.build.stages[stage.index]
+    if reason := names_moved(model, snapshot, parts[at].begin):
+        return Obstacle("S503", reason, "find it by PATH or by import", start)
+    programs = {p for name in plan.dropped for p in libraries.programs(name)}
+    if plan.dropped and (reason := runs_left_out(model, snapshot, programs)):
+        return Obstacle("S505", reason, "keep what it needs by a RUN of its own", start)
     if plan.dropped:
         for found in application.unknown:
             if "program" in found.value:
                 plan.assumes[computed(found.path, found.line)] = None
     for part in parts:
         event = part.events[0]
-        if isinstance(event, Copy) and is_covered(
-            snapshot.build.stages[stage.index], event, part.begin, snapshot.sent
-        ):
+        if isinstance(event, Copy) and is_covered(model, event, part.begin, snapshot.sent):
             plan.gone.append(part.instruction)
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from refactor.facts.evidence import (
@@ -23,6 +23,7 @@ from refactor.facts.evidence import (
     parent,
     several,
 )
+from refactor.facts.python_places import Scope, Source, Value
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -36,65 +37,6 @@ MAX_DEPTH = 30
 
 class Exhausted(Exception):
     """More was to be read than the budget allows."""
-
-
-@dataclass(eq=False)
-class Scope:
-    """The names that a module, class or function binds; None is a value that is computed."""
-
-    outer: Scope | None = None
-    names: dict[str, list[Value | None]] = field(default_factory=dict)
-
-    def lookup(self, name: str) -> list[Value | None]:
-        """Return what a name is bound to in the innermost scope that binds it."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.names:
-                return scope.names[name]
-            scope = scope.outer
-        return []
-
-
-@dataclass(eq=False)
-class Value:
-    """An expression where it stands; with `element`, one of a sequence that it gives."""
-
-    source: Source
-    node: ast.expr
-    scope: Scope
-    element: int | None = None
-
-
-@dataclass(eq=False)
-class Source:
-    """A file: what its names stand for, by import, as an attribute, or as a key."""
-
-    path: str
-    lines: list[bytes]
-    modules: dict[str, str] = field(default_factory=dict)
-    whole_modules: set[str] = field(default_factory=set)
-    attributes: dict[str, list[Value | None]] = field(default_factory=dict)
-
-    def code(self, node: ast.expr) -> str:
-        """Return an expression as it is written."""
-        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
-        lines = self.lines[first : last + 1]
-        lines[-1] = lines[-1][: node.end_col_offset]
-        lines[0] = lines[0][node.col_offset :]
-        return b"\n".join(lines).decode("utf-8", "replace")
-
-    def full_name(self, node: cst.BaseExpression) -> str:
-        """Return a dotted name with imports resolved; empty if it is none."""
-        import libcst as cst
-
-        parts: list[str] = []
-        while isinstance(node, cst.Attribute):
-            parts.append(node.attr.value)
-            node = node.value
-        if not isinstance(node, cst.Name):
-            return ""
-        parts.append(self.modules.get(node.value, node.value))
-        return ".".join(reversed(parts))
 
 
 _JOINS = frozenset(
@@ -200,6 +142,19 @@ class Reader:
     source: Source
     scope: Scope
 
+    def full_name(self, node: cst.BaseExpression) -> str:
+        """Return a dotted name with imports resolved; empty if it is none."""
+        import libcst as cst
+
+        parts: list[str] = []
+        while isinstance(node, cst.Attribute):
+            parts.append(node.attr.value)
+            node = node.value
+        if not isinstance(node, cst.Name):
+            return ""
+        parts.append(self.source.modules.get(node.value, node.value))
+        return ".".join(reversed(parts))
+
     def element(self, node: cst.BaseExpression, index: int | None) -> Texts:
         """Return what an element of a sequence may be; of what is no sequence, it itself."""
         import libcst as cst
@@ -271,7 +226,7 @@ class Reader:
 
     def attribute(self, node: cst.Attribute) -> Texts:
         """Read an attribute: of a path, a module, an object or a class."""
-        full, name = self.source.full_name(node), node.attr.value
+        full, name = self.full_name(node), node.attr.value
         if full in _CONSTANTS:
             return _CONSTANTS[full]
         if name in ("parent", "name"):
@@ -290,7 +245,7 @@ class Reader:
         """Read what a function or method gives."""
         import libcst as cst
 
-        full = self.source.full_name(node.func)
+        full = self.full_name(node.func)
         plain = [arg.value for arg in node.args if not arg.star and arg.keyword is None]
         if full in _CONSTANTS:
             return _CONSTANTS[full]
@@ -348,7 +303,7 @@ class Reader:
         import libcst as cst
 
         index = node.slice[0].slice
-        if self.source.full_name(node.value) == "os.environ":
+        if self.full_name(node.value) == "os.environ":
             return VARIABLE
         if not isinstance(index, cst.Index):
             return UNKNOWN

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import NamedTuple
 
 from refactor.facts.evidence import (
@@ -23,9 +24,8 @@ from refactor.facts.evidence import (
     program_names,
     rules,
 )
+from refactor.facts.source_values import MAX_EXPRESSION, SourceText, pieces, split, with_holes
 from refactor.outside.shell_lines import commands, expanded
-from refactor.facts.source_values import MAX_EXPRESSION, STRING, SourceText, pieces, split, with_holes
-
 
 MAX_CALLS = 2_000
 
@@ -40,22 +40,31 @@ class Grammar(NamedTuple):
 
 
 _SLASHES = r"(?<![\\:])//[^\n]*|/\*.*?(?:\*/|\Z)"
+# A string that ends with its line at the latest: an apostrophe may be none.
+_STRING = "|".join(
+    rf"{quote}[^{quote}\\\n]*(?:\\.[^{quote}\\\n]*)*(?:{quote}|(?=\n)|\\?\Z)" for quote in "\"'"
+)
+_STRING += r"|`[^`\\]*(?:\\.[^`\\]*)*(?:`|\\?\Z)"
 _HASH = r"(?<!\S)#[^\n]*"
-_DOTTED = r"^\s*(?:import|using)\s+(?:static\s+)?([\w.]+)"
+_DOTTED = r"^[ \t]*(?:import|using)\s+(?:static\s+)?([\w.]+)"
 _GRAMMARS = {
     "javascript": Grammar(
         _SLASHES,
         r"(?:\bfrom\s*|\brequire\s*\(\s*|\bimport\s*\(?\s*)['\"]([^'\"\n]+)['\"]",
     ),
-    "go": Grammar(_SLASHES, r"^\s*(?:import\s+)?(?:[\w.]+\s+)?\"([\w./~-]+)\"\s*$"),
+    "go": Grammar(_SLASHES, r"^[ \t]*(?:import\s+)?(?:[\w.]+\s+)?\"([\w./~-]+)\"[ \t]*$"),
     "ruby": Grammar(
-        _HASH + r"|^=begin.*?^=end", r"^\s*(?:require|gem)\s*\(?\s*['\"]([^'\"\n]+)", bare=True
+        _HASH + r"|^=begin\b.*?(?:^=end|\Z)",
+        r"^[ \t]*(?:require|gem)\s*\(?\s*['\"]([^'\"\n]+)",
+        bare=True,
     ),
-    "php": Grammar(f"{_SLASHES}|(?<!\\S)#(?!\\[)[^\\n]*", r"^\s*use\s+\\?([\w\\]+)", r"\.(?!\d)"),
+    "php": Grammar(
+        f"{_SLASHES}|(?<!\\S)#(?!\\[)[^\\n]*", r"^[ \t]*use\s+\\?([\w\\]+)", r"\.(?!\d)"
+    ),
     "java": Grammar(_SLASHES, _DOTTED),
-    "rust": Grammar(_SLASHES, r"^\s*(?:pub\s+)?(?:use|extern crate)\s+([\w:]+)"),
+    "rust": Grammar(_SLASHES, r"^[ \t]*(?:pub\s+)?(?:use|extern crate)\s+([\w:]+)"),
     "csharp": Grammar(_SLASHES, _DOTTED),
-    "c": Grammar(_SLASHES, r"^\s*#\s*include\s*[<\"]([\w./+-]+)"),
+    "c": Grammar(_SLASHES, r"^[ \t]*#\s*include\s*[<\"]([\w./+-]+)"),
 }
 _ALIASES = {"typescript": "javascript", "kotlin": "java", "scala": "java"}
 _MODULES = {"fs/promises": "fs", "fs-extra": "fs", "graceful-fs": "fs", "cross-spawn": "spawn"}
@@ -65,8 +74,10 @@ _SEPARATOR = re.compile(r"\s*!?(?:\?\.|\.|::|->|\\)\s*")
 _DEFINITION = re.compile(
     r"(?:\b(?:function|def|func|fn|fun|class|struct|void)\s+|\bfunc\s*\([^()]*\)\s*)\Z"
 )
-_DATABASES = re.compile(rf"(?=[\"'`](?:sqlite[+\w]*:|jdbc:|Data Source=|/root[/\"'`]))(?:{STRING})")
-_BACKTICKS = re.compile(rf"%x(?P<open>[({{\[])(?P<inner>.{{1,500}}?)[)}}\]]|(?:{STRING})")
+_DATABASES = re.compile(
+    rf"(?=[\"'`](?:sqlite[+\w]*:|jdbc:|Data Source=|/root[/\"'`]))(?:{_STRING})"
+)
+_BACKTICKS = re.compile(rf"%x(?P<open>[({{\[])(?P<inner>.{{1,500}}?)[)}}\]]|(?:{_STRING})")
 
 
 @dataclass(frozen=True)
@@ -132,7 +143,7 @@ def read(path: str, text: str, language: str) -> Iterator[tuple[str, Found]]:
     file = File(path, frozenset(found.value for found in imports), frozenset())
     yield from _called(source, language, file, grammar)
     yield from _entered(source, language, file)
-    for match in _DATABASES.finditer(text):
+    for match in islice(_DATABASES.finditer(text), MAX_CALLS):
         line = source.line(match.start())
         for value in source.texts(match[0]):
             yield from of_text(value, Found("", path, line), frozenset())
@@ -144,8 +155,7 @@ def _without_comments(text: str, comments: str) -> str:
     def blank(match: re.Match[str]) -> str:
         return match[0] if match["kept"] else re.sub(r"[^\n]", " ", match[0])
 
-    line_string = r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`(?:[^`\\]|\\.)*`'
-    pattern = rf"(?P<kept>{line_string})|{comments}"
+    pattern = rf"(?P<kept>{_STRING})|{comments}"
     return re.sub(pattern, blank, text, flags=re.DOTALL | re.MULTILINE)
 
 
@@ -229,8 +239,8 @@ def _arguments(text: str, start: int) -> list[str]:
 _BOUND = re.compile(
     r"""(?:\b(?:const|let|var)\s+(?P<names>[\w$]+|\{[^{}]{0,400}\})\s*=\s*(?:await\s+)?
           (?:require|import)\s*\(\s*['"](?P<required>[^'"\n]+)['"]\s*\)(?P<member>(?:\.\w+)?)
-      |\bimport\s+(?:(?P<default>[\w$]+)\s*,?\s*)?(?P<braces>\*\s*as\s+[\w$]+|\{[^{}]{0,400}\})?
-          \s*(?:from\s*|=\s*require\s*\(\s*)['"](?P<imported>[^'"\n]+)['"]
+      |\bimport\s+(?:(?P<default>[\w$]+)\s*+,?\s*+)?(?P<braces>\*\s*as\s+[\w$]+|\{[^{}]{0,400}\})?
+          \s*+(?:from\s*|=\s*require\s*\(\s*)['"](?P<imported>[^'"\n]+)['"]
       |\b(?:const|let|var)\s+(?P<promised>[\w$]+)\s*=\s*(?:[\w$]+\.)?promisify\((?P<function>[\w$.]+)\))""",
     re.VERBOSE,
 )
@@ -266,7 +276,7 @@ def _entered(source: SourceText, language: str, file: File) -> Iterator[tuple[st
     for name, group in rules(language).items():
         if name.startswith("{"):
             pattern = rf"(?<![\w$.])['\"]?{re.escape(name[1:-1])}['\"]?\s*(?::|=>|=)\s*(?![=:])"
-            for match in re.finditer(pattern, source.text):
+            for match in islice(re.finditer(pattern, source.text), MAX_CALLS):
                 value = source.value_at(match.end())
                 call = _Call(source, match.start(), [f"{name[1:-1]}: {value}"])
                 for rule in group:
@@ -274,7 +284,7 @@ def _entered(source: SourceText, language: str, file: File) -> Iterator[tuple[st
 
 
 def _backticks(source: SourceText) -> Iterator[tuple[str, Found]]:
-    for match in _BACKTICKS.finditer(source.text):
+    for match in islice(_BACKTICKS.finditer(source.text), MAX_CALLS):
         if not match["inner"] and match[0][0] != "`":
             continue
         line = source.line(match.start())
@@ -292,8 +302,11 @@ _CASE = re.compile(
 )
 # Arithmetic and arrays: what stands in their parentheses is no command.
 _NUMBERS = re.compile(r"\$?\(\([^()\n]*\)\)|(?<=[\w\]])\+?=\([^()]*\)")
+_QUOTED = r"\"[^\"\\]*(?:\\.[^\"\\]*)*(?:\"|\\?\Z)|'[^']*(?:'|\Z)"
 _REDIRECT = re.compile(
-    r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|(?<![<>&=-])[12&]?>{1,2}[|]?[ \t]*(?P<target>\"[^\"\n]*\"|'[^'\n]*'|[^\s\"';|&()<>]+)"
+    rf"(?:{_QUOTED})|(?<![<>&=-])[12&]?>{{1,2}}[|]?[ \t]*"
+    r"(?P<target>\"[\w.~$/{-][^\"\n]*\"|'[\w.~/-][^'\n]*'|[\w.~$/{-][^\s\"';|&()<>]*)",
+    re.DOTALL,
 )
 _DEFINED = re.compile(
     r"^[ \t]*(?:function[ \t]+)?([\w-]+)[ \t]*\(\)|^[ \t]*function[ \t]+([\w-]+)", re.MULTILINE
@@ -310,28 +323,28 @@ def _script(path: str, text: str) -> Iterator[tuple[str, Found]]:
     text = _DEFINED.sub("", text)
     yield from (("functions", Found(name, path, 1)) for name in sorted(defined))
     file = File(path, frozenset(), frozenset())
-    for match in _REDIRECT.finditer(text):
-        line = text.count("\n", 0, match.start()) + 1
-        if match["target"]:
-            redirect = _Words([match["target"].strip("\"'")], line)
-            yield from evidence(Rule(">", "writes", "0", ()), redirect, file)
-    for command in commands(text):
-        words = [word.value for word in command.words]
-        names = list(
-            names_of([word if word in ("$@", "$*") else with_holes(word) for word in words])
-        )
-        for name in names:
-            kind = "programs" if name else "unknown"
-            yield kind, Found(name or PROGRAM, path, command.line)
-        for rule in rules("shell").get(names[-1], ()) if names else ():
-            plain = (
-                [word for word in words[words.index(names[-1]) + 1 :] if word[:1] != "-"]
-                if names[-1] in words
-                else []
-            )
-            for argument in plain if rule.argument == "*" else plain[-1:]:
-                call = _Words([argument], command.line)
-                yield from evidence(rule._replace(argument="0"), call, file)
+    source = SourceText(path, text, "")
+    for match in islice((m for m in _REDIRECT.finditer(text) if m["target"]), MAX_CALLS):
+        redirect = _Words([match["target"].strip("\"'")], source.line(match.start()))
+        yield from evidence(Rule(">", "writes", "0", ()), redirect, file)
+    for number, command in enumerate(commands(text)):
+        if number == MAX_CALLS:
+            yield "too much", Found("", path, 1)
+            return
+        yield from _command([word.value for word in command.words], command.line, file)
+
+
+def _command(words: list[str], line: int, file: File) -> Iterator[tuple[str, Found]]:
+    """Yield what a command of a script does; `$@` is what the script was given to run."""
+    names = [*names_of([word if word in ("$@", "$*") else with_holes(word) for word in words])]
+    for name in names:
+        yield "programs" if name else "unknown", Found(name or PROGRAM, file.path, line)
+    if not names or names[-1] not in words:
+        return
+    arguments = [word for word in words[words.index(names[-1]) + 1 :] if word[:1] != "-"]
+    for rule in rules("shell").get(names[-1], ()):
+        for argument in arguments if rule.argument == "*" else arguments[-1:]:
+            yield from evidence(rule._replace(argument="0"), _Words([argument], line), file)
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,23 @@ from refactor.facts.evidence import (
 MAX_EXPRESSION = 2_000
 MAX_DEPTH = 8
 MAX_VALUES = 8
-STRING = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`(?:[^`\\]|\\.)*`'
+# Each of these ends somewhere, so that nothing is looked at twice: at a quote, or with the text.
+STRING = "|".join(
+    rf"{quote}[^{quote}\\]*(?:\\.[^{quote}\\]*)*(?:{quote}|\\?\Z)" for quote in "\"'`"
+)
+_PARAMETERS = r"\(([^()]{0,400})\)"
 _HEADER = re.compile(
-    r"""(?:\bfunction\s*[\w$]*|\bdef\s+[\w.?!]+|\bfunc\s*(?:\([^()]{0,200}\)\s*)?\w*|\bfun\s+\w+
-      |\bfn\s+\w+(?:<[^<>]{0,200}>)?|\b[\w<>\[\]]{1,60}[ \t]{1,8}\w{1,60})[ \t]{0,8}\(([^()]{0,400})\)
-      |\(([^()]{0,400})\)[^=\n(){}]{0,80}=>|\b([\w$]{1,60})[ \t]{0,8}=>""",
+    rf"""(?:\bfunction\b\s*+[\w$]*+|\bdef\s++[\w.?!]++|\bfunc\b\s*+(?:\([^()]{{0,200}}\)\s*+)?\w*+
+      |\bfun\s++\w++|\bfn\s++\w++(?:<[^<>]{{0,200}}>)?|\b[\w<>\[\]]{{1,60}}[ \t]{{1,8}}\w{{1,60}})
+      \s*+{_PARAMETERS}|{_PARAMETERS}[^=\n(){{}}]{{0,80}}=>|\b([\w$]{{1,60}})[ \t]{{0,8}}=>""",
     re.VERBOSE,
 )
-_ENDS = {"(": ")", "[": "]", "{": "}"}
+_BINDING = re.compile(
+    r"""(?<![\w$.>:\\])(?:(?:this|self)(?:\.|->)|@)?(?P<name>[\w$]{1,80})(?:[ \t]*,[ \t]*\w+)?
+      (?:\s{0,8}:\s{0,8}[\w<>\[\]|&'. ]{1,40}|\s{1,8}(?:string|int))?\s{0,40}:?=(?![=>~])
+      |\bdefine\(\s*['"](?P<defined>\w+)['"]\s*,""",
+    re.VERBOSE,
+)
 
 
 @lru_cache(maxsize=64)
@@ -64,8 +73,10 @@ def split(text: str, separators: str) -> list[str]:
     return [text[start:end].strip() for start, end in pieces(text, separators)]
 
 
-_JOINS = re.compile(r"(?:(?:^|\.)(?:path|filepath|File|Path|Paths)\.(?:join|Join|resolve|get|of|Combine)"
-                    r"|(?:^|\.)(?:File|Path|PathBuf\.from|Pathname\.new|Path\.new))\Z")  # fmt: skip
+_JOINS = re.compile(
+    r"(?:^|\.)(?:(?:path|filepath|File|Paths?)\.(?:join|Join|resolve|get|of|Combine)"
+    r"|File|Path|PathBuf\.from|Pathname\.new|Path\.new)\Z"
+)
 _PARENTS = re.compile(r"(?:^|\.)(?:dirname|Dir)\Z")
 _SAME = re.compile(
     r"(?:^|\.)(?:normalize|Abs|Clean|realpath|Number|parseInt|String|Integer|valueOf|from|fileURLToPath"
@@ -155,9 +166,9 @@ class SourceText:
                 and code not in self.parameters
             ):
                 return several(self.element(value, index) for value in values)
-            grown = re.search(rf"(?<![\w$.]){re.escape(code)}\.add\(", self.text)
-            if grown and not index and all(_EMPTY.match(value) for value in values):
-                return self.texts(self.value_at(grown.end()))
+            if values and not index and all(_EMPTY.match(value) for value in values):
+                grown = re.search(rf"(?<![\w$.]){re.escape(code)}\.add\(", self.text)
+                return self.texts(self.value_at(grown.end())) if grown else UNKNOWN
         return self.texts(code)
 
     def literal(self, code: str, depth: int) -> Texts | None:
@@ -170,6 +181,8 @@ class SourceText:
         quoted = re.match(STRING, code[len(match[1]) :], re.DOTALL)
         assert quoted is not None
         quote, body = quoted[0][0], quoted[0][1:-1]
+        if len(quoted[0]) < 2 or quoted[0][-1] != quote:
+            return UNKNOWN
         body = re.sub(r"\\(.)", r"\1", body.replace("\0", ""), flags=re.DOTALL)
         if quote == "'":
             return (Text(body),)
@@ -303,19 +316,22 @@ class SourceText:
             self.memo[name] = several(found)
         return self.memo[name]
 
+    @cached_property
+    def bindings(self) -> dict[str, list[int]]:
+        """Where the values begin that names are bound to."""
+        found: dict[str, list[int]] = {}
+        for match in _BINDING.finditer(self.text):
+            found.setdefault(match["name"] or match["defined"], []).append(match.end())
+        return found
+
     def values(self, name: str) -> Iterator[str]:
         """Yield the expressions that a name is bound to."""
-        name = re.escape(name)
-        injected = rf'@Value\(\s*("\$\{{[^{{}}:"]*(?::([^{{}}"]*))?\}}")\s*\)[^;=()]*\b{name}\s*;'
-        for match in re.finditer(injected, self.text):
-            yield "process.env.X" if match[2] is None else f'"{match[2]}"'
-        pattern = (
-            rf"(?<![\w$.>:\\])(?:(?:this|self)(?:\.|->)|@)?(?:{name}(?:\s*,\s*\w+)?"
-            rf"(?:\s*:\s*[\w<>\[\]|&'. ]{{1,40}}|\s+(?:string|int))?\s*(?::=|=)(?![=>~])"
-            rf"|define\(\s*['\"]{name}['\"]\s*,)"
-        )
-        for match in re.finditer(pattern, self.text):
-            yield self.value_at(match.end())
+        if "@Value" in self.text:
+            setting = r'@Value\(\s*"\$\{[^{}:"]*(?::([^{}"]*))?\}"\s*\)[^;=()]*\b'
+            for match in re.finditer(rf"{setting}{re.escape(name)}\s*;", self.text):
+                yield "process.env.X" if match[1] is None else f'"{match[1]}"'
+        for place in self.bindings.get(name, ()):
+            yield self.value_at(place)
 
     def value_at(self, start: int) -> str:
         """Return the expression that begins at a place."""

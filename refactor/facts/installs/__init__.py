@@ -8,48 +8,18 @@ places of the program's own (its cache, site-packages), is left out. What is not
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-from refactor.facts.installs import (
-    dotnet,
-    elixir,
-    go,
-    java,
-    node,
-    php,
-    projects,
-    python,
-    ruby,
-    rust,
-    uv,
-)
 from refactor.facts.installs.options import assigned, expand, unwrap
 from refactor.facts.installs.reading import Install as Install
 from refactor.facts.installs.reading import Look, Refused
 from refactor.facts.installs.reading import Tree as Tree
 from refactor.facts.installs.reading import Unknown as Unknown
 
-_PROGRAMS: tuple[tuple[str, Callable[[tuple[str, ...], Look], str | None]], ...] = (
-    (r"pip[\d.]*", python.pip),
-    (r"python[\d.]*", projects.module),
-    (r"poetry", projects.poetry),
-    (r"pipenv", projects.pipenv),
-    (r"pdm", projects.pdm),
-    (r"uv", uv.uv),
-    (r"npm", node.npm),
-    (r"yarn|yarnpkg", node.yarn),
-    (r"pnpm", node.pnpm),
-    (r"bun", node.bun),
-    (r"corepack", node.corepack),
-    (r"go", go.go),
-    (r"cargo", rust.cargo),
-    (r"mix", elixir.mix),
-    (r"bundler?", ruby.bundle),
-    (r"gem", ruby.gem),
-    (r"composer(?:\.phar)?", php.composer),
-    (r"mvnw?", java.maven),
-    (r"gradlew?", java.gradle),
-    (r"dotnet", dotnet.dotnet),
+# Most commands are no installs: what reads them is loaded for those that may be.
+_MAY_INSTALL = re.compile(
+    r"(?:pip|python|poetry|pipenv|pdm|uv|npm|yarn|pnpm|bun|corepack|go|cargo|mix|gem|bundle|composer"
+    r"|mvn|gradle|dotnet)"
 )
 
 
@@ -66,7 +36,12 @@ def install(
     the shell would expand them; `env` has `$` for a value that is not known.
     """
     words, found = unwrap(tuple(expand(word, env) for word in argv), assigned(assignments, env))
-    reader = _reader(words[0].rpartition("/")[2]) if words else None
+    program = words[0].rpartition("/")[2] if words else ""
+    if not _MAY_INSTALL.match(program):
+        return None
+    from refactor.facts.installs.programs import reader_of
+
+    reader = reader_of(program)
     if reader is None:
         return None
     look = Look(tree, cwd, found)
@@ -76,11 +51,9 @@ def install(
             look.surroundings()
     except Refused as refused:
         return refused.unknown
+    except RecursionError:
+        return Unknown("C401", "a manifest is nested too deeply", "none")
     return look.result(ecosystem) if ecosystem else None
-
-
-def _reader(program: str) -> Callable[[tuple[str, ...], Look], str | None] | None:
-    return next((read for name, read in _PROGRAMS if re.fullmatch(name, program)), None)
 
 
 def looks_like_install(argv: tuple[str, ...]) -> bool:

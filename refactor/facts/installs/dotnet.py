@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_PROJECTS = 300
 _PROJECT = re.compile(r"\.(?:cs|fs|vb|dc|es|sql|wix|n)proj\Z|\.proj\Z", re.I)
 _SOLUTION = re.compile(r"\.slnx?\Z", re.I)
-_LINE = re.compile(r'(?m)^\s*Project\("(\{[^}]*\})"\)\s*=\s*"[^"]*",\s*"([^"]*)"')
+_LINE = re.compile(r'(?m)^[ \t]*Project\("(\{[^}]*\})"\)\s*=\s*"[^"]*",\s*"([^"]*)"')
 _FOLDER = "{2150E333-8FDC-42A3-9474-1A3956D46DE8}"
 _ABOVE = re.compile(
     r"\$\(\[MSBuild\]::GetPathOfFileAbove\(\s*'?([\w.-]+)'?\s*(?:,\s*'?\$\(MSBuildThisFileDirectory\)"

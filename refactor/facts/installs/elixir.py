@@ -98,4 +98,4 @@ def _configuration(look: Look) -> None:
 
 def _bare(text: str) -> str:
     """Return a text without the lines that are comments."""
-    return re.sub(r"(?m)^\s*#.*$", "", text)
+    return re.sub(r"(?m)^[ \t]*#.*$", "", text)

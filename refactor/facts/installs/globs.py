@@ -9,6 +9,7 @@ from refactor.facts.installs.reading import WORKSPACE, Look, refuse, strings
 
 _SIMPLE = re.compile(r"[\w@.+/*-]+\Z")
 MAX_MEMBERS = 300
+MAX_STARS = 6
 
 
 def folders_of(look: Look, patterns: object, manifest: str, base: str = "") -> list[str]:
@@ -18,7 +19,7 @@ def folders_of(look: Look, patterns: object, manifest: str, base: str = "") -> l
     for text in strings(patterns):
         if text.startswith("!"):
             continue  # what it leaves out is looked at all the same
-        if not _SIMPLE.match(text) or text.startswith("/"):
+        if not _SIMPLE.match(text) or text.startswith("/") or text.count("*") > MAX_STARS:
             refuse(WORKSPACE, f"the pattern `{text}` of the workspace is not read", "write it out")
         found |= _matching(look, posixpath.normpath(posixpath.join(base, text)), manifest)
     found.discard(base)

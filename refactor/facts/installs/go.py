@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
 
 from refactor.facts.installs.options import Line, action, expand, parse
 from refactor.facts.installs.reading import ABOVE, BUILDS, MISSING, OPEN, Look, refuse
 
-_REPLACE = re.compile(r"(?m)^(?:\s*replace\s+|\s+)?\S+(?:\s+v\S+)?\s*=>\s*(\"[^\"]+\"|`[^`]+`|\S+)")
-_USE = re.compile(r"(?ms)^use\s*\((.*?)^\)|^use[ \t]+([^\s(]+)")
 _REMOTE = re.compile(r"[A-Za-z0-9][\w-]*(?:\.[\w-]+)+(?:/[\w.~+-]+)*(?:@[\w.+/-]+)?\Z")
 _UNPINNED = re.compile(
     r"\"?[A-Za-z0-9][\w-]*(?:\.[\w-]+)+(?:/[\w.~+-]+)*@v?\$(?:\w+|\{\w+\})\"?\Z", re.ASCII
@@ -94,29 +93,41 @@ def _module(look: Look, path: str) -> str:
 
 def _workspace(look: Look, path: str) -> None:
     """Note a go.work, and the modules that it uses."""
-    text = _bare(look.need(path))
+    text = look.need(path)
     folder = posixpath.dirname(path)
     look.takes("go.work.sum", folder=folder)
     look.write("go.work.sum", folder=folder)
     _replaced(look, text, folder)
-    for block, single in _USE.findall(text):
-        for place in block.split() or [single]:
-            where = look.at(place.strip('"`'), folder)
-            if look.kind(f"{where}/go.mod") != "file":
-                refuse(
-                    MISSING, f"{where}/go.mod, of {path}, is not among the copied files", "copy it"
-                )
-            _replaced(look, look.text(_module(look, f"{where}/go.mod")), where)
+    for place in _entries(text, "use"):
+        where = look.at(place.strip('"`'), folder)
+        manifest = posixpath.join(where, "go.mod")
+        if look.kind(manifest) != "file":
+            refuse(MISSING, f"{manifest}, of {path}, is not among the copied files", "copy it")
+        _replaced(look, look.text(_module(look, manifest)), where)
 
 
-def _bare(text: str) -> str:
-    return re.sub(r"//.*", "", text)
+def _entries(text: str, keyword: str) -> Iterator[str]:
+    """Yield the entries of a directive, each on its own or in brackets."""
+    inside = False
+    for line in text.splitlines():
+        words = line.partition("//")[0].strip()
+        if inside and words == ")":
+            inside = False
+        elif inside and words:
+            yield words
+        elif re.match(rf"{keyword}\s*\(\Z", words):
+            inside = True
+        elif words.startswith((f"{keyword} ", f"{keyword}\t")):
+            yield words[len(keyword) :].strip()
 
 
 def _replaced(look: Look, text: str, folder: str) -> None:
     """Note the manifests of the folders that stand for modules."""
-    for target in _REPLACE.findall(_bare(text)):
-        place = target.strip('"`')
+    for entry in _entries(text, "replace"):
+        target = entry.partition("=>")[2].split()
+        if not target:
+            refuse(MISSING, f"{folder}: `{entry[:60]}` is not read", "write it plainly")
+        place = target[0].strip('"`')
         if not place.startswith(("./", "../", "/")) and place not in (".", ".."):
             continue
         manifest = posixpath.join(look.at(place, folder), "go.mod")

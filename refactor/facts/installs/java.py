@@ -32,7 +32,7 @@ def maven(words: tuple[str, ...], look: Look) -> str | None:
         return None
     found = parse(words[1:], look, "maven")
     if tuple(goals) != found.arguments:
-        other = next(word for word in found.arguments if word not in goals)
+        other = next((word for word in found.arguments if word not in goals), "nothing")
         refuse("C406", f"it also runs {other}", "give each a RUN of its own")
     for name in ("-pl", "--projects", "-rf", "--resume-from", "-am", "-amd", "-b", "--builder"):
         if found.values(name) or found.has(name):

@@ -14,6 +14,7 @@ LIFECYCLE = (
     "postprepublish", "preprepare", "prepare", "postprepare",
 )  # fmt: skip
 MAX_DEPTH = 6
+MAX_CODE = 16 * 1024
 _BUILDERS = frozenset(
     "tsc tsup tsx vite webpack next nuxt nuxi svelte-kit ng ngc ngcc rollup esbuild babel gulp "
     "grunt lerna turbo nx node-gyp parcel vue-cli-service react-scripts astro remix swc unbuild "
@@ -206,9 +207,9 @@ def prisma(package: Package, place: str = "") -> None:
 
 
 def _generators(look: Look, schema: str) -> None:
-    for block in re.findall(r"(?m)^\s*generator\s+\w+\s*\{([^}]*)\}", look.text(schema)):
-        provider = re.search(r'(?m)^\s*provider\s*=\s*"([^"]*)"', block)
-        output = re.search(r"(?m)^\s*output\s*=\s*(.*)$", block)
+    for block in re.findall(r"(?m)^[ \t]*generator\s+\w+\s*\{([^}]*)\}", look.text(schema)):
+        provider = re.search(r'(?m)^[ \t]*provider\s*=\s*"([^"]*)"', block)
+        output = re.search(r"(?m)^[ \t]*output\s*=\s*(.*)$", block)
         if not provider or provider[1] not in ("prisma-client-js", "prisma-client"):
             refuse(SCRIPT, f"{schema} has a generator that may read anything", "none")
         if output:
@@ -258,6 +259,8 @@ def code(look: Look, path: str, seen: set[str] | None = None) -> None:
 
 def alone(look: Look, text: str, path: str, seen: set[str]) -> None:
     """Refuse JavaScript that can read files, and note the modules that it loads."""
+    if len(text) > MAX_CODE:
+        refuse(SCRIPT, f"{path} is too large to look into", "none")
     modules = [(one or other).removeprefix("node:") for one, other in _MODULE.findall(text)]
     if len(_LOADS.findall(text)) != len(modules) or _REACHES.search(text):
         refuse(SCRIPT, f"what {path} reads is not known", "copy what it needs first by hand")

@@ -19,7 +19,8 @@ from refactor.facts.installs.reading import (
     toml,
 )
 
-MAX_YAML = 64 * 1024
+MAX_YAML = 32 * 1024
+MAX_BRACKETS = 500
 _REGISTRY = re.compile(r"//.+:(?:_authtoken|_auth|_password|username|email|always-auth)\Z"
                        r"|@[\w.-]+:registry\Z|node-mirror:\w+\Z|init[.-][\w.-]+\Z")  # fmt: skip
 _MIRROR = re.compile(r"[\w-]+[-_](?:mirror|host|hostname|site|cdnurl|binary-host-mirror)\Z")
@@ -64,7 +65,10 @@ def variables(look: Look) -> None:
 def yarnrc(look: Look) -> None:
     """Note the settings of yarn 1 in the folder and those above it."""
     for path in look.up(".yarnrc"):
-        for line in look.text(path).splitlines():
+        text = look.text(path)
+        if len(text) > MAX_YAML:
+            refuse(MISSING, f"{path} is too large", "none")
+        for line in text.splitlines():
             try:
                 words = shlex.split(line, comments=True)
             except ValueError:
@@ -162,7 +166,8 @@ def yaml(text: str, path: str) -> dict[str, object]:
     """Return what a YAML text says; one with anchors is refused."""
     if not text.strip():
         return {}
-    if len(text) > MAX_YAML or re.search(r"(?m)(?:^|[\s\-:\[,{])&\w", text):
+    nested = text.count("[") + text.count("{") > MAX_BRACKETS
+    if nested or len(text) > MAX_YAML or re.search(r"(?m)(?:^|[\s\-:\[,{])&\w", text):
         refuse(MISSING, f"{path} is too large, or has anchors", "write it plainly")
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError

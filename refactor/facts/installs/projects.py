@@ -113,7 +113,7 @@ def pipenv(words: tuple[str, ...], look: Look) -> str | None:
     path = look.at(look.value("PIPENV_PIPFILE") or "Pipfile")
     data = toml(look.need(path), path)
     lock = f"{path}.lock"
-    locked = look.take(lock)
+    locked = look.text(lock) if look.has(lock) else ""
     _pipfile(data, path)
     python.indexes(_urls(data.get("source")), path)
     if locked:
@@ -122,7 +122,7 @@ def pipenv(words: tuple[str, ...], look: Look) -> str | None:
         look.write(lock)
     folder = posixpath.dirname(path)
     look.takes("pylock.toml", ".python-version", folder=folder)
-    if re.search(r"(?m)^\s*(?:export\s+)?(?:PIP|PYTHON|VIRTUAL)", look.take(f"{folder}/.env")):
+    if re.search(r"(?m)^[ \t]*(?:export\s+)?(?:PIP|PYTHON|VIRTUAL)", look.take(f"{folder}/.env")):
         refuse(OPEN, f"{folder}/.env sets variables of pip", "set them in the Dockerfile")
     look.makes(".venv", folder=folder)
     if _has_key(data, "editable") or '"editable"' in locked:

@@ -29,6 +29,11 @@ _WRITTEN = split(
 )
 _REFUSED = split("--group --requirements-from-script --python")
 _NAMING = frozenset(INDEXES) | _FILES | _REQUIREMENTS | _LINKS | _EDITABLE | _WRITTEN | _REFUSED
+MAX_STARS = 5
+_NAMES_FILES = re.compile(
+    r"(?m)^[ \t]*(?:constraint|requirement|find-links|editable|target|prefix|root|src|cert"
+    r"|client-cert|group)[ \t]*="
+)
 _STANDARD = split("/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin")
 # What Python imports from its folder before its own library; a folder of tests is no module.
 _SHADOWS = (sys.stdlib_module_names - {"test"}) | {"pip", "sitecustomize", "usercustomize"}
@@ -77,8 +82,9 @@ def package(look: Look, text: str) -> None:
             look.assume(f"{text} is one word")
         return
     if re.search(r"[*?\[]", text) and "/" not in text and '"' not in text:
-        pattern = re.compile(_shell_pattern(text))
-        if any(pattern.fullmatch(name) for name in look.names(look.cwd)):
+        pattern = _shell_pattern(text)
+        many = pattern.count(".*") > MAX_STARS
+        if many or any(re.fullmatch(pattern, name) for name in look.names(look.cwd)):
             refuse(OPEN, f"`{text}` is a pattern that meets files", "quote it")
     requirement(look, text)
 
@@ -120,8 +126,7 @@ def settings(look: Look) -> None:
                  f"{home}/.pip/pip.conf", f"{home}/.config/pip/pip.conf"):  # fmt: skip
         place = look.at(path)
         text = look.take(place) if look.kind(place) else ""
-        if re.search(r"(?m)^\s*(?:constraint|requirement|find-links|editable|target|prefix|root|src"
-                     r"|cert|client-cert|group)\s*=", text):  # fmt: skip
+        if _NAMES_FILES.search(text):
             refuse(OPEN, f"{path} names files", "name them on the command line")
     setup = posixpath.join(look.cwd, "setup.cfg")
     if look.kind(setup) == "file" and re.search(r"(?m)^\[(?:install|global)\]", look.text(setup)):

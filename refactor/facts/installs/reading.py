@@ -10,6 +10,8 @@ from typing import NamedTuple, NoReturn, Protocol
 from refactor.sent import OPAQUE
 
 MAX_MANIFESTS = 500
+MAX_MANIFEST = 256 * 1024
+MAX_LINE = 8 * 1024
 
 
 class Tree(Protocol):
@@ -145,11 +147,17 @@ class Look:
         """Return the text of a file that an install cannot do without."""
         if not self.has(path):
             refuse(MISSING, f"{path} is not among the copied files", "have it in the build context")
-        return self.text(path)
+        return self._manifest(path)
 
     def take(self, path: str) -> str:
         """Return the text of a file that is read if it is there."""
-        return self.text(path) if self.has(path) else ""
+        return self._manifest(path) if self.has(path) else ""
+
+    def _manifest(self, path: str) -> str:
+        text = self.text(path)
+        if len(text) > MAX_MANIFEST or max(map(len, text.splitlines()), default=0) > MAX_LINE:
+            refuse(MISSING, f"{path} is too large", "none")
+        return text
 
     def takes(self, *names: str, folder: str = "") -> None:
         """Note files that are read if they are there."""

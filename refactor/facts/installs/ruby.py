@@ -49,7 +49,7 @@ def bundle(words: tuple[str, ...], look: Look) -> str | None:
     settings = _settings(look, folder)
     _gemfile(look, gemfile, set())
     lock = f"{gemfile}.lock"
-    if re.search(r"(?m)^PATH$", look.take(lock)):
+    if look.has(lock) and re.search(r"(?m)^PATH$", look.text(lock)):
         refuse(PROJECT, f"{lock} has a gem that is a folder", "publish it")
     look.takes(".ruby-version", ".tool-versions", "gems.rb", folder=folder)
     if look.kind(f"{folder}/vendor/cache") == "dir":

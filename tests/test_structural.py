@@ -1,0 +1,214 @@
+"""Wrong versions of structural changes, as people and tools write them: none is let through."""
+
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+import pytest
+
+from refactor.compose import Step, refactor
+from refactor.context import MemoryContext
+from refactor.model import Safety
+from refactor.registry import ordered, select
+from refactor.snapshot import Snapshot
+from refactor.syntax import parse
+from refactor.verify import verify
+
+PROJECT = {
+    "requirements.txt": "-r base.txt\npsycopg2\n",
+    "base.txt": "flask\n",
+    "app.py": "import flask\n",
+    "compose.yaml": "services:\n  web:\n    build: .\n  jobs:\n    build: .\n"
+    "    command: celery -A app worker\n",
+}
+SLIM = "FROM python:3.12-slim-bookworm\n"
+NAIVE = (
+    f"{SLIM}WORKDIR /app\nENV A=b\nRUN apt-get update \\\n"
+    " && apt-get install -y --no-install-recommends gcc libpq-dev curl \\\n"
+    " && rm -rf /var/lib/apt/lists/*\nCOPY . .\nRUN pip install -r requirements.txt\nEXPOSE 80\n"
+    'HEALTHCHECK CMD curl -f localhost\nCMD ["gunicorn", "app:app"]\n'
+)
+MANIFESTS = "COPY base.txt requirements.txt ./\n"
+VENV = 'COPY --from=builder /opt/venv /opt/venv\nENV PATH="/opt/venv/bin:$PATH"\n'
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A transform, a text that it changes, and what is written wrongly in the result."""
+
+    id: str
+    before: str
+    wrong: tuple[tuple[str, str], ...]
+    files: dict[str, str] = field(default_factory=lambda: PROJECT)
+
+
+def context(files: dict[str, str]) -> MemoryContext:
+    """A build context of texts."""
+    return MemoryContext({name: text.encode() for name, text in files.items()})
+
+
+def only_step(plant: Plant) -> Step:
+    """Return the one change that a transform makes."""
+    text = plant.before
+    snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), context(plant.files))
+    outcome = refactor(snapshot, ordered(select((plant.id,), ())), Safety.RISKY)
+    assert not outcome.drops, outcome.drops[0].reason
+    assert len(outcome.steps) == 1, [r for _, r in outcome.refusals]
+    return outcome.steps[0]
+
+
+def result(plant: Plant) -> tuple[Step, str]:
+    """Return the change and the text after it."""
+    from refactor.source import apply
+
+    step = only_step(plant)
+    return step, apply(step.before.text, step.change.edits)
+
+
+REORDERED = (
+    f"{SLIM}WORKDIR /app\nCOPY . .\nRUN pip install -r requirements.txt\nCMD python app.py\n"
+)
+SPLIT = NAIVE.replace("COPY . .\n", MANIFESTS).replace("EXPOSE", "COPY . .\nEXPOSE")
+PLANTS = [
+    Plant(
+        "copy-manifests-first", REORDERED,
+        (
+            ("COPY base.txt requirements.txt ./", "COPY requirements.txt ./"),
+            ("COPY base.txt requirements.txt ./", "COPY base.txt app.py ./"),
+            ("COPY base.txt requirements.txt ./", "COPY base.txt requirements.txt ./sub/"),
+            ("COPY base.txt requirements.txt ./", "COPY --chown=1 base.txt requirements.txt ./"),
+            (MANIFESTS, ""),
+            ("COPY . .\n", ""),
+            ("COPY . .\n", "COPY . /srv\n"),
+            ("COPY . .\n", "COPY --chown=1 . .\n"),
+            ("COPY . .\nCMD", "COPY app.py .\nCMD"),
+            ("RUN pip install -r requirements.txt\nCOPY . .",
+             "COPY . .\nRUN pip install -r base.txt"),
+            ("RUN pip install -r requirements.txt", "RUN pip install -r requirements.txt -t ."),
+            ("COPY . .\nCMD python app.py", "CMD python app.py"),
+        ),
+    ),
+    Plant(
+        "split-python-stages", SPLIT,
+        (
+            # what the textbook copies: the console scripts are left behind
+            ("COPY --from=builder /opt/venv /opt/venv",
+             "COPY --from=builder /opt/venv/lib /opt/venv/lib"),
+            ("COPY --from=builder /opt/venv /opt/venv",
+             "COPY --from=builder /usr/local/lib/python3.12/site-packages "
+             "/usr/local/lib/python3.12/site-packages"),
+            ("COPY --from=builder /opt/venv /opt/venv\n", ""),
+            ("COPY --from=builder /opt/venv /opt/venv", "COPY --from=builder /opt/venv /venv"),
+            ("COPY --from=builder /opt/venv /opt/venv", "COPY --from=builder /opt /opt/venv"),
+            ("COPY --from=builder /opt/venv", "COPY --chown=1 --from=builder /opt/venv"),
+            (VENV, VENV.partition("\n")[0] + "\n"),
+            ('ENV PATH="/opt/venv/bin:$PATH"\nCOPY . .',
+             'ENV PATH="$PATH:/opt/venv/bin"\nCOPY . .'),
+            ('ENV PATH="/opt/venv/bin:$PATH"\nCOPY . .', 'ENV PATH="/opt/venv/bin"\nCOPY . .'),
+            # an interpreter of another path, or another version of it
+            ("\nFROM python:3.12-slim-bookworm\n", "\nFROM python:3.13-slim-bookworm\n"),
+            ("\nFROM python:3.12-slim-bookworm\n", "\nFROM debian:bookworm-slim\n"),
+            ("\nFROM python:3.12-slim-bookworm\n", "\nFROM python:3.12-alpine\n"),
+            ("FROM python:3.12-slim-bookworm AS builder", "FROM python:3.12-alpine AS builder"),
+            ("RUN python -m venv /opt/venv\n", ""),
+            ("RUN python -m venv /opt/venv\n", "RUN python -m venv /opt/env\n"),
+            ("RUN python -m venv /opt/venv\n", "RUN virtualenv /opt/venv\n"),
+            # a library that is needed, a tool that the health check runs
+            ("libpq5 ", ""),
+            ("libpq5 ", "libpq4 "),
+            ("libpq5 curl", "libpq5"),
+            ("libpq5 curl", "libpq5 curl gcc"),
+            ("HEALTHCHECK CMD curl -f localhost\n", ""),
+            ("EXPOSE 80\n", ""),
+            ("COPY . .\nEXPOSE", "EXPOSE"),
+            ("\nWORKDIR /app\nENV A=b\nRUN apt-get update \\\n && apt-get install -y "
+             "--no-install-recommends libpq5", "\nWORKDIR /app\nRUN apt-get update \\\n && apt-get "
+             "install -y --no-install-recommends libpq5"),
+            ('CMD ["gunicorn", "app:app"]', 'CMD ["flask", "run"]'),
+            ('CMD ["gunicorn", "app:app"]\n', ""),
+            ("COPY base.txt requirements.txt ./\nRUN python",
+             "COPY requirements.txt ./\nRUN python"),
+            ("RUN pip install -r requirements.txt\n", ""),
+            ("RUN pip install -r requirements.txt\n", "RUN pip install -r base.txt\n"),
+            ("\nFROM python:3.12-slim-bookworm\n", "\nFROM python:3.12-slim-bookworm AS run\n"),
+        ),
+    ),
+    Plant(
+        "use-slim-base", SPLIT.replace("slim-", "").replace("gcc libpq-dev curl", "git")
+        .replace("-r requirements.txt", "-r base.txt"),
+        (
+            ("FROM python:3.12-slim-bookworm", "FROM python:3.13-slim-bookworm"),
+            ("FROM python:3.12-slim-bookworm", "FROM python:3.12-slim"),
+            ("FROM python:3.12-slim-bookworm", "FROM python:3.12-alpine"),
+            ("--no-install-recommends curl", "--no-install-recommends wget"),
+            ("--no-install-recommends curl", "--no-install-recommends curl gcc"),
+            ("install -y --no-install-recommends git", "install -y --no-install-recommends"),
+            ("CMD [", "CMD x ["),
+        ),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("plant", "old", "new"),
+    [
+        pytest.param(plant, old, new, id=f"{plant.id} {number}")
+        for plant in PLANTS
+        for number, (old, new) in enumerate(plant.wrong)
+    ],
+)  # fmt: skip
+def test_a_planted_wrong_version_is_rejected(plant: Plant, old: str, new: str) -> None:
+    step, text = result(plant)
+    assert old in text, text
+    wrong = text.replace(old, new) if old.startswith("\nFROM") else _last(text, old, new)
+    after = step.before.with_text(wrong)
+    assert verify(step.before.evidence, after.evidence, step.change.claims, step.change.assumes), (
+        f"let through:\n{wrong}"
+    )
+
+
+def _last(text: str, old: str, new: str) -> str:
+    """Replace the last occurrence."""
+    head, _, tail = text.rpartition(old)
+    return f"{head}{new}{tail}"
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.id)
+def test_the_right_version_is_let_through(plant: Plant) -> None:
+    step, text = result(plant)
+    after = step.before.with_text(text)
+    evidence = (step.before.evidence, after.evidence)
+    assert verify(*evidence, step.change.claims, step.change.assumes) is None
+    for assumption in step.change.assumes:  # each one is needed
+        rest = [other for other in step.change.assumes if other != assumption]
+        assert verify(*evidence, step.change.claims, rest), assumption
+    assert verify(*evidence, (), step.change.assumes), "nothing is claimed"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("run.sh", "#!/bin/sh\nexec gcc x.c\n", "S505"),
+        ("run.sh", "#!/usr/local/bin/python\n", "S503"),
+        ("start.sh", "exec bash -lc 'gunicorn app'\n", "S503"),
+        ("start.sh", "su - app -c gunicorn\n", "S503"),
+        ("x.py", "import subprocess\nsubprocess.run(['gcc', 'x.c'])\n", "S505"),
+        ("x.py", "import torch\n", "S505"),
+        ("compose.yaml", "services: {a: {build: ., command: /usr/local/bin/celery}}\n", "S503"),
+        ("compose.yaml", "services:\n  a:\n    build: .\n    command: gcc x.c\n", "S505"),
+    ],
+)  # fmt: skip
+def test_what_stands_around_a_file_forbids_a_split(name: str, text: str, code: str) -> None:
+    snapshot = Snapshot(
+        PurePath("Dockerfile"), SPLIT, parse(SPLIT), context({**PROJECT, name: text})
+    )
+    outcome = refactor(snapshot, ordered(select(("split-python-stages",), ())), Safety.RISKY)
+    assert [r.code for _, r in outcome.refusals] == [code]
+    assert not outcome.steps
+    assert not outcome.drops
+
+
+def test_an_ignored_file_that_the_install_reads_is_named() -> None:
+    files = {**PROJECT, ".dockerignore": "base.txt\n"}
+    snapshot = Snapshot(PurePath("Dockerfile"), REORDERED, parse(REORDERED), context(files))
+    outcome = refactor(snapshot, ordered(select(("copy-manifests-first",), ())), Safety.RISKY)
+    assert [(r.code, "base.txt" in r.reason) for _, r in outcome.refusals] == [("C401", True)]
