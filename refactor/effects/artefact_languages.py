@@ -23,10 +23,11 @@ from refactor.effects.environments import packages_of
 from refactor.facts import libraries
 from refactor.facts.images import Family, Image
 from refactor.facts.installs import Unknown
-from refactor.facts.runtimes import base
+from refactor.facts.runtimes import base, release
 
 # Debian's golang images have it, for Python comes with Mercurial.
 MIME_TYPES = "/etc/mime.types"
+TYPES = "no type of file is sent that only /etc/mime.types knows"
 MODULES = "the modules that it is built from run no program, and open no file of their own sources"
 _COMPILERS = frozenset({"gcc", "cc", "clang"})
 
@@ -52,10 +53,12 @@ def _go_files(world: World, needed: Needed, subject: Subject) -> Files | Unknown
         data = named(world, directory, found.names, beside)
     data |= named(world, directory, found.opened, world.placed.files)
     programs = tuple((p.name, f"{p.path}:{p.line}") for p in found.programs)
-    debian = subject.image.family is Family.DEBIAN
-    paths = (MIME_TYPES,) if found.serves and debian else ()
     linked = "libc" in world.programs.values()
+    paths: tuple[str, ...] = ()
     assumes = (MODULES,) if found.modules else ()
+    if found.serves and subject.image.family is Family.DEBIAN:
+        there = release(subject.image)
+        paths, assumes = ((MIME_TYPES,), assumes) if there else ((), (*assumes, TYPES))
     return Files(data, programs, assumes, paths, linked=linked)
 
 
@@ -65,9 +68,8 @@ def _opened(world: World, names: set[str]) -> set[str]:
 
 
 def _go_bases(world: World, needed: Needed, image: Image) -> tuple[str, ...] | Unknown:
-    links = {world.programs[path] for path in needed.paths if path in world.programs}
     libc = "musl" if image.family is Family.ALPINE else "glibc"
-    return (libc,) if "libc" in links else ("static", libc)
+    return (libc,) if "libc" in world.programs.values() else ("static", libc)
 
 
 def _no_variables(subject: Subject, reference: str) -> Mapping[str, str]:

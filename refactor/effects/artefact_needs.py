@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from refactor.effects.artefact_data import grouped, outside
+from refactor.effects.artefact_installs import UNLOCK, Kept, installs
 from refactor.effects.artefact_roots import Needed, Search, Start, missing, starts
 from refactor.effects.artefact_walk import Reader, Step, World, below, steps, walk
 from refactor.effects.events import Stage
-from refactor.facts import left_out
 from refactor.facts.images import Family, Image, image
 from refactor.facts.installs import Unknown
-from refactor.facts.packages import argv_operation, bare_name
 from refactor.facts.runtimes import STANDARD_PATH, Base, base, release, runtime
 from refactor.facts.stages import Stage as Place
 from refactor.words import Value
@@ -29,20 +28,11 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _ZONES = "/usr/local/go/lib/time/zoneinfo.zip"
 # Programs of the full images that are packages of the same name.
 _AGAIN = frozenset({"curl", "wget", "git"})
-# Alpine's compilers link C to nothing but musl, and C++ to these (package contents of Alpine).
-_CXX = ("libgcc", "libstdc++")
-_ON_ALPINE: dict[str, tuple[str, ...]] = {
-    "gcc": (), "musl-dev": (), "libc-dev": (), "make": (), "linux-headers": (), "git": (),
-    "pkgconf": (), "g++": _CXX, "build-base": _CXX, "alpine-sdk": _CXX,
-}  # fmt: skip
 _OPEN = "/go"  # every user may write there (golang's Dockerfile)
 _ROOT = ("", "root", "0", "0:0", "root:root")
 _BUILDS = re.compile(
     r"\b(?:go|cargo|dotnet) (?:run|build|test|watch|install)\b|(?<![\w-])(?:mvnw?|gradlew?) \S+"
 )
-_UPDATE = {"apt-get": ("apt-get", "update"), "apt": ("apt", "update")}
-_LISTS = ("rm", "-rf", "/var/lib/apt/lists/*")
-_UNLOCK = "split by hand"
 
 
 class Subject(NamedTuple):
@@ -56,21 +46,6 @@ class Subject(NamedTuple):
     def image(self) -> Image:
         """The image that it starts from."""
         return self.place.image
-
-
-class Kept(NamedTuple):
-    """An instruction of the old stage that the new one has too.
-
-    A RUN has `commands` instead if it does less there; without `step` it is a new one.
-    """
-
-    step: Step | None
-    commands: tuple[tuple[str, ...], ...] = ()
-
-    @property
-    def place(self) -> int:
-        """Where it stands in the file."""
-        return self.step.instruction.span.start if self.step else -1
 
 
 @dataclass
@@ -135,9 +110,9 @@ def obstacle(subject: Subject) -> Unknown | None:
         return Unknown("S516", "what stands in the build context is not known",
                        "run where the build context is")  # fmt: skip
     if config["onbuild"] or not subject.image.known:
-        return Unknown("S512", "what the base image does is not known", _UNLOCK)
+        return Unknown("S512", "what the base image does is not known", UNLOCK)
     if subject.place.base.text != subject.image.reference:
-        return Unknown("S520", "the base is named by an alias of another registry", _UNLOCK)
+        return Unknown("S520", "the base is named by an alias of another registry", UNLOCK)
     if not config.get("cmd") and not config.get("entrypoint"):
         return Unknown("S512", "the image starts nothing of its own: it looks like a toolchain",
                        "add the CMD that it is for")  # fmt: skip
@@ -171,18 +146,20 @@ def needs(subject: Subject, language: Language) -> Needs | Unknown:
     builder = base(subject.image)
     stop = obstacle(subject)
     if stop is not None or builder is None:
-        return stop or Unknown("S512", "what the base image sets is not known", _UNLOCK)
+        return stop or Unknown("S512", "what the base image sets is not known", UNLOCK)
     sent = subject.around.sent
     assert sent is not None
     taken = steps(subject.stage, subject.place.instructions[1:])
-    world = walk(taken, sent, language.reader(subject.image, taken))
+    # A build argument may choose another tag: then nothing follows from it.
+    tagged = subject.image._replace(tag="") if subject.place.base.raw else subject.image
+    world = walk(taken, sent, language.reader(tagged, taken))
     if isinstance(world, Unknown):
         return world
     for start in starts(subject.stage, subject.around):
         if again := builds_again(start.argv):
-            return Unknown("S510", f"{start.where} runs `{again}`, which builds", _UNLOCK)
+            return Unknown("S510", f"{start.where} runs `{again}`, which builds", UNLOCK)
     if not world.programs and not world.outputs and not world.sources:
-        return Unknown("S502", "no command that builds a program is seen", _UNLOCK)
+        return Unknown("S502", "no command that builds a program is seen", UNLOCK)
     directory = workdir(subject, builder)
     if not directory:
         return Unknown("S502", "the directory that the image starts in is not known",
@@ -196,7 +173,7 @@ def needs(subject: Subject, language: Language) -> Needs | Unknown:
     search.arguments([text for name, text in env.items() if name != "PATH"])
     built = any(world.is_built(path) for path in search.needed.paths)
     if language.starts and not built:
-        return Unknown("S510", "what is built is not what is started", _UNLOCK)
+        return Unknown("S510", "what is built is not what is started", UNLOCK)
     files = language.files(world, search.needed, subject)
     if isinstance(files, Unknown):
         return files
@@ -242,10 +219,10 @@ def _on(
     again = needed.programs & _AGAIN & (builder.programs if builder else frozenset())
     if again - settings.programs and found.family is Family.DEBIAN:
         files = files._replace(packages=(*files.packages, *sorted(again - settings.programs)))
-    installs = _installs(subject.image, world, found, files)
-    if isinstance(installs, Unknown):
-        return installs
-    names = {word for kept in installs for argv in kept.commands for word in argv}
+    runs = installs(subject.image, world, found, files.packages, files.linked)
+    if isinstance(runs, Unknown):
+        return runs
+    names = {word for kept in runs for argv in kept.commands for word in argv}
     stop = missing(needed, settings, names) or _users(subject, world, found, settings, directory)
     if stop is not None:
         return stop
@@ -268,7 +245,7 @@ def _on(
     if extra := [folder for folder in extra if folder not in there]:
         answer.variables["PATH"] = ":".join((*extra, "$PATH"))
     users = [Kept(step) for step in world.users]
-    answer.kept = tuple(sorted([*installs, *users], key=lambda kept: kept.place))
+    answer.kept = tuple(sorted([*runs, *users], key=lambda kept: kept.place))
     answer.paths = tuple(sorted(paths))
     only = [f"{path} is of use for the build alone" for path in sorted(tools)]
     answer.assumes = (*files.assumes, *world.assumes, *only, *_bare(settings, found))
@@ -316,7 +293,7 @@ def _users(
         return Unknown("S521", "files are given to another user, and the image does not run as "
                        "root", "split by hand: a copy keeps no owner of its folder")  # fmt: skip
     if user not in _ROOT and directory == _OPEN:
-        return Unknown("S519", f"{user} may write to {_OPEN}, where the base has none", _UNLOCK)
+        return Unknown("S519", f"{user} may write to {_OPEN}, where the base has none", UNLOCK)
     group = user.partition(":")[2]
     debian = found.family is Family.DEBIAN is subject.image.family
     there = name == "nobody" or (debian and name == "www-data")
@@ -325,87 +302,5 @@ def _users(
     return (
         None
         if user in _ROOT or numeric or there or world.users
-        else Unknown("S519", f"the user {name} comes with the base", _UNLOCK)
+        else Unknown("S519", f"the user {name} comes with the base", UNLOCK)
     )
-
-
-def _installs(
-    built_on: Image, world: World, found: Image, files: Files
-) -> tuple[Kept, ...] | Unknown:
-    """Return the commands that install what stays of the packages, and libraries."""
-    if found.family is Family.DISTROLESS:
-        stays = [n for n, _ in world.packages if not _is_spare(n, built_on, found)]
-        if stays:
-            return Unknown("S518", f"{stays[0]} is installed, and the base has no package manager",
-                           "name the release in the base's tag")  # fmt: skip
-        return ()
-    runs: list[Kept] = []
-    rest = dict.fromkeys(files.packages)
-    for step in {step.instruction.span.start: step for _, step in world.packages}.values():
-        slim = slimmer(step, lambda name: _is_spare(name, built_on, found))
-        if slim:
-            runs.append(Kept(step, slim))
-    for name, _ in world.packages if files.linked else ():
-        if not left_out.is_left_out(name, built_on.family):
-            continue
-        behind = left_behind(name, built_on)
-        if behind is None:
-            return Unknown("S501", f"which libraries are needed at run time for {name} is not "
-                           "known", "install them by name")  # fmt: skip
-        rest |= dict.fromkeys(behind)
-    if found.family is not built_on.family and runs:
-        return Unknown("S518", "packages of another distribution would be installed", _UNLOCK)
-    more = library_install(rest, found)
-    return more if isinstance(more, Unknown) else (*more, *runs)
-
-
-def left_behind(package: str, built_on: Image) -> tuple[str, ...] | None:
-    """Return the libraries that what was built with a package needs; None if not known."""
-    name = bare_name(package)
-    found = left_out.needed(name, built_on)
-    return _ON_ALPINE.get(name) if built_on.family is Family.ALPINE and found is None else found
-
-
-def library_install(names: Iterable[str], found: Image) -> tuple[Kept, ...] | Unknown:
-    """Return the RUN that installs libraries on a base, if there are any."""
-    wanted = sorted(set(names))
-    if not wanted:
-        return ()
-    if found.family is Family.ALPINE:
-        return (Kept(None, (("apk", "add", "--no-cache", *wanted),)),)
-    if found.family is not Family.DEBIAN:
-        return Unknown("S501", f"how {wanted[0]} is installed there is not known", _UNLOCK)
-    install = ("apt-get", "install", "-y", "--no-install-recommends", *wanted)
-    return (Kept(None, (_UPDATE["apt-get"], install, _LISTS)),)
-
-
-def slimmer(step: Step, is_spare: Callable[[str], bool]) -> tuple[tuple[str, ...], ...]:
-    """Return the installs of a RUN without packages to spare, lists fetched and deleted."""
-    argvs: list[tuple[str, ...]] = []
-    update: tuple[str, ...] | None = None
-    for event in step.events:
-        argv = getattr(event, "argv", ())
-        operation = argv_operation(argv)
-        if operation is None or operation.action not in ("install", "add"):
-            continue
-        kept = [a.text for a in operation.arguments if not is_spare(a.text)]
-        if not kept:
-            continue
-        gone = {a.text for a in operation.arguments} - set(kept)
-        words = [word for word in argv if word not in gone]
-        if operation.manager == "apk" and not operation.has("--no-cache"):
-            words.insert(2, "--no-cache")
-        update = _UPDATE.get(operation.manager)
-        argvs.append(tuple(words))
-    return (update, *argvs, _LISTS) if update and argvs else tuple(argvs)
-
-
-def _is_spare(package: str, built_on: Image, found: Image) -> bool:
-    """Whether a package is not needed where the program runs."""
-    name = bare_name(package)
-    there = base(found)
-    if name == "ca-certificates" and there is not None and there.certificates:
-        return True
-    if name == "tzdata" and found.family in (Family.DISTROLESS, Family.DEBIAN):
-        return True
-    return left_out.is_left_out(name, built_on.family)

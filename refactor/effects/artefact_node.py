@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from refactor.effects.artefact_installs import UNLOCK
 from refactor.effects.artefact_needs import Needs, Subject, obstacle
 from refactor.effects.artefact_node_sources import Package, package, sources, spawned
 from refactor.effects.artefact_same import (
-    UNLOCK,
     Walk,
     answer,
     compiles,
@@ -52,6 +52,10 @@ _BUILD_TOOLS = frozenset(
 )
 _LIBRARIES = ("libgcc", "libstdc++")  # node itself needs them
 _TOOLS = frozenset({"npx", "tsc", "vite", "next", "ng", "nest"})
+_NOTHING = Unknown(
+    "S525", "no tool for builds is installed, and the dependencies for development stay",
+    "install them with npm, in one step, in the directory that the build ends in",
+)  # fmt: skip
 # They keep what they download in the home folder.
 _AT_HOME = frozenset("puppeteer playwright @playwright/test playwright-chromium cypress "
                      "@puppeteer/browsers electron".split())  # fmt: skip
@@ -190,7 +194,7 @@ def node_needs(subject: Subject) -> Needs | Unknown:
         return found
     pruned = prune(subject, walk, project)
     if not pruned.command and not walk.dropped:
-        return pruned.why or Unknown("S525", "nothing would be left out", UNLOCK)
+        return pruned.why or _NOTHING
     if stop := _spawns(walk, project):
         return stop
     found.closing = pruned.command

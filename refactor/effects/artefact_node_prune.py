@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from refactor.effects.artefact_needs import Subject, workdir
+from refactor.effects.artefact_needs import Subject
 from refactor.effects.artefact_node_sources import Package, imports, sources
 from refactor.effects.artefact_roots import starts
+from refactor.effects.events import Copy
 from refactor.facts.images import Image
 from refactor.facts.installs import Unknown
-from refactor.facts.runtimes import base
 
 if TYPE_CHECKING:
     from refactor.effects.artefact_node import NodeWalk
@@ -47,9 +47,11 @@ def prune(subject: Subject, walk: NodeWalk, project: Package) -> Pruned:
     omitted = production or _OMITS & set(asked.options) or "--no-package-lock" in asked.options
     if asked.manager != "npm" or omitted or project.workspaces or asked.folder != walk.app:
         return Pruned()
-    settings = base(subject.image)
-    users = {event.setting.user.text, getattr(dict(subject.stage.config)["user"], "text", "")}
-    if settings is None or workdir(subject, settings) != walk.app or len(users) != 1:
+    last = subject.stage.events[-1]
+    setting = last if isinstance(last, Copy) else getattr(last, "setting", None)
+    if setting is None or [v.text for v in setting.workdir] != [walk.app]:
+        return Pruned()
+    if setting.user.text != event.setting.user.text:
         return Pruned()
     command = command_for(subject.image)
     if not command:

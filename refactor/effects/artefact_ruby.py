@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 
 from refactor.effects.artefact_data import texts
+from refactor.effects.artefact_installs import UNLOCK
 from refactor.effects.artefact_needs import Needs, Subject, obstacle
 from refactor.effects.artefact_node import call
-from refactor.effects.artefact_same import UNLOCK, Walk, answer, compiles, shown, unclear, user_of
+from refactor.effects.artefact_same import Walk, answer, compiles, shown, unclear, user_of
 from refactor.effects.artefact_walk import Step, below, steps
 from refactor.effects.environments import packages_of
 from refactor.effects.events import Exec

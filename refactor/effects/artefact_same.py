@@ -9,15 +9,14 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass, field
 
-from refactor.effects.artefact_needs import (
+from refactor.effects.artefact_installs import (
+    UNLOCK,
     Kept,
-    Needs,
-    Subject,
     left_behind,
     library_install,
     slimmer,
-    workdir,
 )
+from refactor.effects.artefact_needs import Needs, Subject, workdir
 from refactor.effects.artefact_walk import Step, below
 from refactor.effects.environments import is_cleanup, is_update, packages_of
 from refactor.effects.events import Copy, Event, Exec
@@ -30,7 +29,6 @@ from refactor.facts.installs import Unknown
 from refactor.facts.packages import bare_name, command_of, unwrap
 from refactor.facts.runtimes import base
 
-UNLOCK = "split by hand"
 _USERS = frozenset({"adduser", "addgroup", "groupadd", "useradd", "usermod", "groupmod"})
 _SPARE_PLACES = ("/tmp", "/root/.npm", "/root/.cache", "/var/cache", "/usr/local/share/.cache",
                  "/root/.yarn", "/var/lib/apt/lists", "/var/tmp", "/root/.node-gyp",

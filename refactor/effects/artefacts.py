@@ -55,7 +55,8 @@ def _builder(old: Stage, builder: Stage, found: Needs) -> str | None:
         return "the builder does not do what the stage did"
     if [e.argv for e in closing] != [found.closing] * bool(found.closing):
         return "the builder does more than the stage did"
-    if len(builder.events) != len(old.events) + len(closing):
+    alike = all(_like(event, old.events[-1]) for event in closing)
+    if len(builder.events) != len(old.events) + len(closing) or not alike:
         return "the builder does more than the stage did"
     if builder.runs[: len(old.runs)] != old.runs:
         return "a RUN of the builder ends elsewhere"
@@ -63,6 +64,14 @@ def _builder(old: Stage, builder: Stage, found: Needs) -> str | None:
     differs = [k for k in before.keys() | after.keys() if before.get(k) != after.get(k)]
     odd = set(differs) - _STARTS
     return f"{min(odd)} of the builder differs" if odd else None
+
+
+def _like(event: Exec, before: Event) -> bool:
+    """Whether a command runs where, and as whom, one before it does."""
+    last = before if isinstance(before, Copy) else getattr(before, "setting", None)
+    own = event.setting
+    plain = not event.assignments and not event.redirects and not own.flags and event.must
+    return plain and last is not None and (last.workdir, last.user) == (own.workdir, own.user)
 
 
 def _base(cut: Cut, found: Needs) -> str | None:

@@ -24,6 +24,8 @@ _PORTS = frozenset(
 _NO_ENVIRONMENT = re.compile(r"virtualenvs\.(?:create false|in-project true)")
 # Folders that a volume keeps a mount of the sources away from: nothing is stored there.
 _INSTALLED = frozenset({"node_modules", "vendor", ".venv", "venv", "bower_components", "target"})
+_CLOSED_FOLDER = re.compile(r"/(?:root|etc/ssl/private)(?:/|\Z)|~")
+_CLONE = re.compile(r"\b(?:git clone|svn (?:co|checkout)|hg clone)\b")
 _SECRET = re.compile(r"/root|~|/etc/|/var/spool|/run|\$")
 _SOCKET = "/docker.sock"
 FROM_GIT = "all may read the files of the build context: git keeps no other permissions"
@@ -38,6 +40,9 @@ def needs(build: Build, index: int, image: Image, around: Surroundings, user: st
     placed = image_files(build, index, around.sent) if around.sent else None
     run = started(stage, image, placed, around)
     Processes(found, run, env, placed, around.application).look()
+    for event in (e for s in build.stages[: index + 1] for e in flat(s.events)):
+        if _CLONE.search(event.text):
+            found.assume_harmless(f"what `{event.text[:70]}` fetches")
     _configured(found, stage)
     for ancestor in lineage(build, index):
         _built(found, ancestor, {item.name for item in run})
@@ -92,7 +97,7 @@ def _built(found: Needs, stage: Stage, run: set[str]) -> None:
     for event in flat(stage.events):
         text = event.text
         if isinstance(event, Copy):
-            _copied(found, event)
+            _copied(found, event, stage)
         elif leaves := programs.left_in_home(text, env, run):
             found.stop("U305", f"`{text[:70]}` leaves {leaves}, which only root can read",
                        "install to a folder outside /root")  # fmt: skip
@@ -102,13 +107,20 @@ def _built(found: Needs, stage: Stage, run: set[str]) -> None:
             _ran(found, event, run)
 
 
-def _copied(found: Needs, event: Copy) -> None:
-    if re.match(r"/root(?:/|\Z)|~", event.destination.text):
+def _copied(found: Needs, event: Copy, stage: Stage) -> None:
+    """Look at one copy of the build."""
+    mode = dict(event.flags).get("chmod") or ""
+    if _CLOSED_FOLDER.match(event.destination.text):
         found.stop("U305", f"`{event.text[:70]}` copies to a folder that only root can read",
                    "copy to another folder")  # fmt: skip
-    if _is_closed(dict(event.flags).get("chmod") or ""):
+    if _is_closed(mode):
         found.stop("U305", f"`{event.text[:70]}` with its mode lets no other user read it",
                    "let others read it")  # fmt: skip
+    for source in event.sources if event.keyword == "ADD" and not mode else ():
+        name = source.text.rpartition("/")[2]
+        if "://" in source.text and not any(name in e.text for e in stage.events if e != event):
+            found.stop("U305", f"`{event.text[:70]}`: what is fetched can be read by root alone",
+                       "write ADD --chmod=644")  # fmt: skip
     if event.origin is None:
         found.assume(FROM_GIT)
 

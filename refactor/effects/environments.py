@@ -59,6 +59,9 @@ def environment_split(cut: Cut) -> str | None:
     wanted = (*old.events[:start], made, *(with_variable(e, shift) for e in old.events[start:end]))
     if cut.builder.events != wanted:
         return "the builder does not do what the stage did up to its last install"
+    ends = [(r + (r > start)) for r in old.runs if r <= end]
+    if sorted(cut.builder.runs) != sorted([*ends, start + 1]):
+        return "a RUN of the builder ends elsewhere"
     if dict(cut.builder.config)["onbuild"] or dict(old.config)["onbuild"]:
         return "ONBUILD"
     if MOVED not in cut.assumes:
@@ -111,6 +114,7 @@ class _Walk:
         self.new = list(cut.new.events)
         self.openmp = may_use_openmp(cut.old, cut.around.sent)
         self.at = 0
+        self.ends: list[int] = []
         self.copied = False
         self.dropped: list[str] = []
         self.first_drop: int | None = None
@@ -125,9 +129,14 @@ class _Walk:
             if self.is_gone(group, begin):
                 self.vanish(group, begin)
                 continue
+            came = self.at
             for number, event in enumerate(group, begin):
                 if reason := self.step(event, number):
                     return reason
+            if self.at > came and not isinstance(group[0], Copy):
+                self.ends.append(self.at)
+        if tuple(self.ends) != self.cut.new.runs:
+            return "a RUN ends elsewhere"
         if self.at < len(self.new):
             return f"{self.new[self.at].text[:80]!r} is new"
         return None if self.copied else "the environment is not copied"
@@ -147,7 +156,11 @@ class _Walk:
     def environment(self) -> bool:
         """Take the copy of the environment."""
         event = self.new[self.at] if self.at < len(self.new) else None
+        first = self.cut.old.events[self.start]
+        where = first.setting if isinstance(first, Exec) else None
         if not isinstance(event, Copy) or event.origin != self.cut.index or event.flags:
+            return False
+        if where is None or (event.workdir, event.user) != (where.workdir, where.user):
             return False
         self.at += 1
         self.copied = True

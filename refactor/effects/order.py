@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -173,7 +174,10 @@ def difference(before: tuple[Event, ...], after: tuple[Event, ...]) -> Reordered
     last, copies = new[-1], [event for event in ahead if isinstance(event, Copy)]
     if not isinstance(last, Copy) or len(copies) != len(ahead):
         return None
-    return Reordered(start, old[0], tuple(copies), passed) if moved(old[0], last) else None
+    there = passed[-1].setting.workdir if isinstance(passed[-1], Exec) else last.workdir
+    if not moved(old[0], last) or last.workdir != there:
+        return None
+    return Reordered(start, old[0], tuple(copies), passed)
 
 
 def moved(old: Copy, new: Copy) -> bool:
@@ -192,6 +196,8 @@ def reordered(
         return "the events differ in more than the place of a copy"
     if sent is None or not sent.complete:
         return "the build context is not known"
+    if not _same_runs(before, after, found):
+        return "a RUN ends elsewhere"
     env = environment(before)
     placed, seen = Placed(sent), Placed(sent)
     for event in before.events[: found.start]:
@@ -202,7 +208,8 @@ def reordered(
         return "the copy's files are not known, or are the system's own"
     for copy in found.ahead:
         part = seen.puts(copy)
-        if part is None or not _part(part, files) or copy.flags != found.copy.flags:
+        alike = (copy.flags, copy.workdir) == (found.copy.flags, found.copy.workdir)
+        if part is None or not alike or not _part(part, files):
             return f"`{copy.text}` does not put a part of `{found.copy.text}` there"
         seen.take(part)
     placed.take(files)
@@ -219,6 +226,16 @@ def reordered(
         take(placed, event, env)
         take(seen, event, env)
     return None
+
+
+def _same_runs(before: Stage, after: Stage, found: Reordered) -> bool:
+    """Whether RUNs end where they did; one may be cut where the copy stands now."""
+    more, last = len(found.ahead), found.start + 1 + len(found.passed)
+    ends = [
+        end if end <= found.start else end + more - (end <= last) for end in before.runs
+    ]  # fmt: skip
+    extra = Counter(after.runs) - Counter(ends)
+    return not Counter(ends) - Counter(after.runs) and set(extra) <= {last + more - 1}
 
 
 def _part(part: Mapping[str, str], whole: Mapping[str, str]) -> bool:

@@ -26,6 +26,10 @@ _IF_MISSING = re.compile(
     r"(?i)exist_ok|recursive|mkdir_p|MkdirAll|mkdirs|create_dir_all|makedirsSync|createDirectories|"
     r"ensureDir|exists|isdir|is_dir|\bstat\(|FileExistsError|, true\)"
 )
+_SETTING = re.compile(
+    r"^[ \t]*(http\d*(?:-socket)?|socket|uwsgi-socket|pidfile2?|logto2?|daemonize)[ \t]*=([^\n;#]+)",
+    re.MULTILINE,
+)
 _DEFAULT = re.compile(r"\$\{\w+:?-([^{}$]+)\}")
 _VARIABLE = re.compile(r"\A\$\{?(\w+)\}?")
 
@@ -87,8 +91,22 @@ class Processes:
             self.needs.assume(f"{item.where}: `{item.text[:60]}` {row.why}", unclear=True)
         for path in row.writes:
             self.needs.write(f"{path.rstrip('/')}/", item.where)
+        if item.name == "uwsgi":
+            self.settings(item)
         if row.language and not self.is_read(row.language):
             self.unknown(item)
+
+    def settings(self, item: Started) -> None:
+        """Read the settings of uWSGI that a command names."""
+        for word in item.argv[1:]:
+            path = posixpath.normpath(posixpath.join(self.needs.directory or "/", word))
+            text = self.placed.text(path) if self.placed is not None else None
+            for name, value in _SETTING.findall(text or "") if word.endswith(".ini") else ():
+                if name.startswith("http") or "/" not in value:
+                    for port in programs.ports("uwsgi", (f"--http={value.strip()}",)):
+                        self.needs.listen(port, word)
+                else:
+                    self.written(value.strip(), word)
 
     def is_settled(self) -> bool:
         """Whether the image's variables keep a project's environment out of homes."""

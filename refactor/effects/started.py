@@ -26,15 +26,24 @@ MAX_DEPTH, MAX_COMMANDS, MAX_SCRIPT = 6, 2000, 64 * 1024
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh"})
 _FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 # They run the command behind their own options; the options that take a value.
-_WRAPPERS = {
-    "exec": "-a", "env": "-u -C -S", "nohup": "", "time": "", "nice": "-n", "command": "",
-    "tini": "-p -e", "dumb-init": "-r --rewrite", "catatonit": "", "pid1": "", "stdbuf": "-i -o -e",
-    "timeout": "-k -s", "ddtrace-run": "", "opentelemetry-instrument": "", "xvfb-run": "-n -s -a",
-    "coverage": "", "bundle": "", "npx": "-p --package -c", "bunx": "", "docker-entrypoint.sh": "",
-    "docker-php-entrypoint": "", "winpty": "", "builtin": "", "eval": "",
+_PLAIN = (
+    "nohup time command catatonit pid1 ddtrace-run opentelemetry-instrument coverage bundle bunx "
+    "docker-entrypoint.sh docker-php-entrypoint winpty builtin eval"
+)
+_CONDA = "-n -p --name --prefix --cwd"
+_WRAPPERS = dict.fromkeys(_PLAIN.split(), "") | {
+    "exec": "-a", "env": "-u -C -S", "nice": "-n", "tini": "-p -e", "dumb-init": "-r --rewrite",
+    "stdbuf": "-i -o -e", "timeout": "-k -s", "xvfb-run": "-n -s -a", "npx": "-p --package -c",
+    "conda": _CONDA, "mamba": _CONDA, "micromamba": _CONDA,
 }  # fmt: skip
 # The word that makes one of these a wrapper.
-_ACTIONS = {"bundle": "exec", "coverage": "run"}
+_ACTIONS = {
+    "bundle": "exec",
+    "coverage": "run",
+    "conda": "run",
+    "mamba": "run",
+    "micromamba": "run",
+}
 _KEYWORDS = frozenset("if then else elif do while until ! { ( time case in".split())
 _TARGET = re.compile(r"(?<![-=<>&\d])\d?>{1,2}\|?\s*(\"[^\"\n]*\"|'[^'\n]*'|[^\s;&|()<>\"']+)")
 _CLOSERS = frozenset("fi done esac } ]] break continue".split())

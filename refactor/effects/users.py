@@ -175,12 +175,25 @@ def _clash(switch: Switch, account: accounts.Account) -> str | None:
         return f"the base image has a user {account.number} already"
     if there is not None and account.name == there.name:
         return f"the base image has a user {account.name} already"
+    if home_is_taken(switch.before, switch.number, account.home):
+        return f"{account.home} is there already"
     texts = [e.text for s in lineage(switch.before, switch.number) for e in s.events]
     for word in (account.name, account.number):
         makers = [t for t in texts if re.search(r"user(?:add|mod)|adduser|group", t)]
         if accounts.mentions(makers, word):
             return f"{word} may be there already"
     return None
+
+
+def home_is_taken(build: Build, index: int, home: str) -> bool:
+    """Whether a stage may have a folder already that is to be a new user's home."""
+    for stage in lineage(build, index):
+        made = dict(stage.config)["directories"]
+        assert isinstance(made, tuple)
+        texts = [*(event.text for event in stage.events), *(path.text for path, _ in made)]
+        if any(re.search(rf"{re.escape(home)}(?![\w.-])", text) for text in texts):
+            return True
+    return False
 
 
 def known_users(build: Build, index: int, image: Image) -> dict[str, accounts.Account]:

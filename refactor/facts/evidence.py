@@ -235,7 +235,7 @@ def _place(text: Text, found: Found, optional: bool) -> Iterator[tuple[str, Foun
 
 
 _DATABASE = re.compile(
-    r"sqlite(?:\+\w+)?:///?(?P<sqlite>[^?]*)|jdbc:(?:sqlite:|h2:(?:file:)?|hsqldb:file:|derby:)"
+    r"sqlite(?:\+\w+)?:(?:///?)?(?P<sqlite>[^?]*)|jdbc:(?:sqlite:|h2:(?:file:)?|hsqldb:file:|derby:)"
     r"(?!mem:|memory:|tcp:|//)(?P<jdbc>[^;?]*)|Data Source=(?P<source>[^;,]+\.(?:db|sqlite3?))"
 )
 
@@ -248,6 +248,7 @@ def of_text(text: Text, found: Found, imports: frozenset[str]) -> Iterator[tuple
     path = match and (match["sqlite"] or match["jdbc"] or match["source"])
     if not path or path.startswith("file::memory:"):
         return
+    path = re.sub(r"%s|%\(\w+\)s|\{[^{}]*\}", HOLE, path)
     yield from _place(Text(path, text.in_source), found, optional=False)
     if "flask_sqlalchemy" in imports and path[:1] not in "/:" + HOLE:
         # which folder a relative path is in depends on the version

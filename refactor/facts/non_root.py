@@ -16,6 +16,7 @@ from refactor.effects.users import (
     KEPT,
     NO_ENTRY,
     created,
+    home_is_taken,
     is_root,
     known_users,
     named,
@@ -174,7 +175,9 @@ def _chosen(snapshot: Snapshot, stage: Stage) -> Choice | Obstacle:
         return user, "no file of it needs root", (), (NO_ENTRY.format(_NOBODY),)
     user = f"{accounts.NUMBER}:{accounts.NUMBER}"
     texts = [e.text for s in snapshot.build.stages for e in s.events]
-    name = next((n for n in accounts.NAMES if not accounts.mentions(_makers(texts), n)), "")
+    taken = [n for n in accounts.NAMES if home_is_taken(snapshot.build, stage.index, f"/home/{n}")]
+    names = [n for n in accounts.NAMES if not accounts.mentions(_makers(texts), n)]
+    name = next((n for n in names if n not in taken), "")
     commands = accounts.creation(image, name) if name else ()
     if commands:
         return user, "nothing in it needs root", commands, ()

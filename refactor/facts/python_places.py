@@ -204,16 +204,15 @@ class _Looker:
                 self.bind_name(name.arg, None, inner)
         return inner
 
-    def bind(self, target: ast.expr, value: ast.expr | None, scope: Scope) -> None:
-        """Bind a target to an expression."""
+    def bind(
+        self, target: ast.expr, value: ast.expr | None, scope: Scope, element: int | None = None
+    ) -> None:
+        """Bind a target to an expression, or an element of it."""
         if isinstance(target, ast.Tuple | ast.List):
-            parts: list[ast.expr | None] = [None] * len(target.elts)
-            if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(parts):
-                parts = list(value.elts)
-            for inner, part in zip(target.elts, parts, strict=True):
-                self.bind(inner, part, scope)
+            for index, inner in enumerate(target.elts):
+                self.bind(inner, value if element is None else None, scope, index)
             return
-        bound = None if value is None else Value(self.source, value, scope)
+        bound = None if value is None else Value(self.source, value, scope, element)
         if isinstance(target, ast.Name):
             self.bind_name(target.id, bound, scope)
         elif isinstance(target, ast.Attribute):
@@ -273,6 +272,16 @@ class _Looker:
             if isinstance(name, str) and (found := self.rules.get(f"{{{name}}}")):
                 self.module.entries.append((Place(found, value, scope), node))
 
+    def sum(self, node: ast.BinOp, scope: Scope) -> None:
+        """Keep a sum that starts like such a text."""
+        start: ast.expr = node
+        for _ in range(8):
+            if isinstance(start, ast.BinOp):
+                start = start.left
+        if isinstance(start, ast.Constant) and isinstance(start.value, str):
+            if isinstance(node.op, ast.Add) and _TEXTS.match(start.value):
+                self.module.texts.append((node, scope))
+
     def text(self, node: ast.Constant | ast.JoinedStr, scope: Scope) -> None:
         """Keep a text that may name a database or root's home."""
         first = node.values[:1] if isinstance(node, ast.JoinedStr) else [node]
@@ -292,6 +301,7 @@ _LOOKS: dict[type, Callable[[_Looker, Any, Scope], Scope | None]] = {
     ast.Dict: _Looker.mapping,
     ast.Constant: _Looker.text,
     ast.JoinedStr: _Looker.text,
+    ast.BinOp: _Looker.sum,
     ast.Assign: _Looker.assigned,
     ast.AnnAssign: _Looker.annotated,
     ast.NamedExpr: _Looker.annotated,

@@ -234,6 +234,8 @@ class Reader:
             if name == "parent":
                 return parent(receiver)
             return NOWHERE if receiver == NOWHERE else UNKNOWN
+        if name == "root_path" and name not in self.source.attributes:  # of a Flask application
+            return parent((Text(self.source.path, in_source=True),))
         return self.member(name)
 
     def member(self, name: str) -> Texts:

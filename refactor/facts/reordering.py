@@ -34,8 +34,8 @@ class Part(NamedTuple):
 class Plan:
     """What moves: `copy` goes behind `last`, and `needed` (image paths) are copied in its place.
 
-    `directory` is the one in force there. `cut`: the RUN of `last` goes on with other commands,
-    which stay behind the copy: it is cut between these two.
+    `directory` is the one in force there, `behind` the last command in front. `cut`: the RUN of
+    `last` goes on with other commands, which stay behind the copy: it is cut between these two.
     """
 
     stage: str
@@ -45,6 +45,7 @@ class Plan:
     last: Run | None = None
     directory: tuple[Value, ...] = ()
     installs: str = ""
+    behind: str = ""
     cut: tuple[Command, Command] | None = None
     assumes: dict[str, None] = field(default_factory=dict)
 
@@ -125,7 +126,7 @@ def _plan(
                 yield Stopped(found[at].instruction, _SETTING)
                 return
         if plan.last is part.run:
-            plan.needed = dict(needed)
+            plan.needed, plan.behind = dict(needed), passed.text
         take(placed, passed, env)
     yield from _ended(plan, stop, rest[done:], files)
 

@@ -145,7 +145,7 @@ def read(path: str, text: str, language: str) -> Iterator[tuple[str, Found]]:
     yield from _entered(source, language, file)
     for match in islice(_DATABASES.finditer(text), MAX_CALLS):
         line = source.line(match.start())
-        for value in source.texts(match[0]):
+        for value in source.texts(source.value_at(match.start())):
             yield from of_text(value, Found("", path, line), frozenset())
     if language in ("ruby", "php"):
         yield from _backticks(source)
@@ -210,7 +210,7 @@ def _full_name(parts: list[str], aliases: dict[str, str]) -> str:
     parts = [part.removesuffix("()") for part in parts]
     if parts[0] in aliases:
         parts = [*aliases[parts[0]].split("."), *parts[1:]]
-    return ".".join(part for part in parts if part not in ("promises", "default"))
+    return ".".join(part for part in parts if part not in ("promises", "default", "verbose"))
 
 
 def _fitting(group: tuple[Rule, ...], full: str, method: bool) -> list[Rule]:
@@ -273,9 +273,10 @@ def _aliases(text: str) -> dict[str, str]:
 
 def _entered(source: SourceText, language: str, file: File) -> Iterator[tuple[str, Found]]:
     """Yield what the entries of mappings do."""
+    sign = "=" if language == "csharp" else ":"
     for name, group in rules(language).items():
         if name.startswith("{"):
-            pattern = rf"(?<![\w$.])['\"]?{re.escape(name[1:-1])}['\"]?\s*(?::|=>|=)\s*(?![=:])"
+            pattern = rf"(?<![\w$.])['\"]?{re.escape(name[1:-1])}['\"]?\s*{sign}\s*(?![=:])"
             for match in islice(re.finditer(pattern, source.text), MAX_CALLS):
                 value = source.value_at(match.end())
                 call = _Call(source, match.start(), [f"{name[1:-1]}: {value}"])

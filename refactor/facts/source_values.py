@@ -284,8 +284,8 @@ class SourceText:
             for value in values[1:]:
                 found = joined(found, value)
             return found
-        if name.endswith(".join"):
-            found = self.texts(name.removesuffix(".join"), MAX_DEPTH - 1)
+        if name.endswith((".join", ".resolve")):
+            found = self.texts(name.rpartition(".")[0], MAX_DEPTH - 1)
             for value in values:
                 found = joined(found, value)
             return found

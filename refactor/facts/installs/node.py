@@ -178,7 +178,7 @@ def _alone(look: Look) -> None:
             if not look.kind(path):
                 continue
             if name != "package.json" or "workspaces" in _json(look, path):
-                refuse(WORKSPACE, f"{path} may make it part of a workspace", "run it in {folder}")
+                refuse(WORKSPACE, f"{path} may make it part of a workspace", f"run it in {folder}")
             look.has(path)
 
 

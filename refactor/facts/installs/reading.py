@@ -81,11 +81,10 @@ def _from_root(path: str) -> str:
 class Look:
     """One command's look at the copied files: notes what it reads, and refuses what is unsure."""
 
-    def __init__(self, tree: Tree, cwd: str, env: Mapping[str, str], depth: int = 0) -> None:
+    def __init__(self, tree: Tree, cwd: str, env: Mapping[str, str]) -> None:
         self.tree = tree
         self.cwd = posixpath.normpath(cwd)
         self.env = env
-        self.depth = depth
         self.reads: set[str] = set()
         self.optional: set[str] = set()
         self.writes: set[str] = set()
