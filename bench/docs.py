@@ -47,6 +47,8 @@ def rules() -> str:
     for entry in entries():
         for rule in entry.transform.answers:
             off = "" if entry.transform.default else " (when asked for)"
+            told = all(example.after is None for example in entry.transform.examples)
+            off = " (told: what to write is not in the file)" if told else off
             answers.setdefault(rule, []).append(f"`{entry.id}`{off}")
     rows = [
         f"| {row['tool']} {row['rule']} | {row['finds']} "

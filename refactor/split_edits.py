@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from refactor.edits import with_comments
-from refactor.facts.environments import VENV
+from refactor.facts.environments import VENV, interpreter
 from refactor.facts.python_split import Split, Thinner
 from refactor.facts.stages import as_keyword
 from refactor.shell import Command, Word
@@ -25,10 +25,10 @@ def split_environment(snapshot: Snapshot, plan: Split) -> tuple[Edit, ...] | Non
     newline = snapshot.dockerfile.newline(start)
     stays = [ins for ins in plan.copied if ins not in plan.gone]
     found = [Edit(Span(start, start), builder(snapshot, plan, stays) + newline)]
-    path = plan.path
-    taken = (
-        f'COPY --from={plan.builder} {VENV} {VENV}{newline}ENV PATH="{VENV}/bin:{path}"{newline}'
-    )
+    folder = plan.own or VENV
+    taken = f"COPY --from={plan.builder} {folder} {folder}{newline}"
+    path = f'ENV PATH="{VENV}/bin:$PATH"{newline}'
+    taken += "" if plan.own else path
     if plan.first not in plan.gone:
         place = with_comments(snapshot, plan.first).start
         found.append(Edit(Span(place, place), taken))
@@ -63,9 +63,9 @@ def builder(snapshot: Snapshot, plan: Split, stays: list[Instruction]) -> str:
         if ins is plan.stage.start:
             pieces.append(_named(snapshot, plan) + newline)
             continue
-        if ins is plan.first:
-            pieces.append(f"RUN python -m venv {VENV}{newline}")
-            pieces.append(f'ENV PATH="{VENV}/bin:{plan.path}"{newline}')
+        if ins is plan.first and not plan.own:
+            pieces.append(f"RUN {interpreter(plan.stage.image)} -m venv {VENV}{newline}")
+            pieces.append(f'ENV PATH="{VENV}/bin:$PATH"{newline}')
         span = ins.span if ins in stays else with_comments(snapshot, ins)
         lines = snapshot.text[span.start : span.end].rstrip("\r\n").split("\n")
         if ins in stays:

@@ -13,7 +13,6 @@ from refactor.snapshot import Snapshot
 from refactor.source import encode
 from refactor.syntax import parse
 
-
 TODAY = "2026-11-27"  # of the examples
 
 

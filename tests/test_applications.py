@@ -85,11 +85,18 @@ PYTHON: dict[str, list[str]] = {
     "import os\nos.remove(name)": [],
     "from os import makedirs as m\nm('a')": ["writes a"],
     "import shutil\nshutil.copy(a, 'b')": ["writes b"],
+    "import dbm\ndbm.open('a', 'c')\ndbm.open('b')\ndbm.open('d', flag='r')": ["writes a"],
     "import sqlite3\nsqlite3.connect(':memory:')": [],
     "import sqlite3\nsqlite3.connect('db.sqlite')": ["writes db.sqlite"],
     "e = create_engine('sqlite:///data/x.db')": ["writes data/x.db"],
     "e = create_engine('sqlite:////data/x.db?a=b')": ["writes /data/x.db"],
     "e = create_engine('sqlite://')": [],
+    "import os\nU = 'sqlite:///' + os.path.join(os.path.dirname(__file__), 'x.db')": [
+        "writes app/x.db@"
+    ],
+    "U = 'sqlite:///' + path": [WRITE],
+    "U = 'sqlite:///%s' % path": [WRITE],
+    "U = 'sqlite:///d/{}'.format(path)": ["writes d/"],
     "e = create_engine(f'sqlite:///{name}')": [WRITE],
     "import flask_sqlalchemy\nU = 'sqlite:///x.db'": ["writes instance/x.db", "writes x.db"],
     "import logging\nlogging.basicConfig(filename='a.log')": ["writes a.log"],
@@ -179,6 +186,12 @@ JAVASCRIPT: dict[str, list[str]] = {
     "const fs = require('fs'), os = require('os')\n"
     "fs.writeFileSync(path.join(os.tmpdir(), 'x'), y)": [],
     "const multer = require('multer')\nmulter({ dest: 'uploads/' })": ["writes uploads"],
+    "const multer = require('multer')\nmulter.diskStorage({\n"
+    "  destination: (req, file, cb) => cb(null, 'up/'), filename: f })": ["writes up"],
+    "const sqlite3 = require('sqlite3').verbose()\nnew sqlite3.Database('a.db')": ["writes a.db"],
+    "const { Sequelize } = require('sequelize')\nnew Sequelize({ storage: 'b.db' })": [
+        "writes b.db"
+    ],
     "const { exec, spawn: s } = require('child_process')\nexec('ls -l | wc')\ns('git', ['log'])": [
         "programs ls",
         "programs sh",
@@ -260,12 +273,25 @@ OTHERS: list[tuple[str, str, list[str]]] = [
         ["writes uploads/", "programs git"],
     ),
     ("a.php", "<?php $x = `nproc`;", ["programs nproc"]),
+    ("a.php", "<?php new PDO('sqlite:' . __DIR__ . '/a.db');", ["writes a.db@"]),
+    ("a.php", "<?php new PDO('sqlite::memory:'); new PDO('mysql:host=x');", []),
+    ("A.java", 'new ProcessBuilder().command("bash", "-c", x).start();', ["programs bash"]),
+    (
+        "A.java",
+        'new FileWriter(System.getenv().getOrDefault("D", "/data") + "/x");',
+        ["writes /data/x"],
+    ),
     (
         "A.java",
         'Files.write(Paths.get("out", "x"), b);\nnew FileOutputStream(name);',
         ["writes out/x", WRITE],
     ),
     ("A.java", 'new File("data").mkdirs();', ["writes data"]),
+    (
+        "A.java",
+        'Path root = Paths.get("up");\nFiles.move(a, root.resolve(b));\nFiles.createFile(root);',
+        ["writes up/", "writes up"],
+    ),
     (
         "A.java",
         'new ProcessBuilder("git", "log");\nRuntime.getRuntime().exec("ls -l");',

@@ -148,6 +148,18 @@ CASES = [
     Case("an-unknown-program", f'{COPY}EXPOSE 8000\nCMD ["frobnicate"]\n',
          f'{SLIM}{CREATED}COPY . .\nEXPOSE 8000\n{USER}CMD ["frobnicate"]\n', {"app.py": ""},
          Safety.RISKY, ("CMD: frobnicate needs no root",)),
+    Case("what-is-cloned", f"{SLIM}RUN git clone https://a.example/b\nCOPY . .\n{CMD}",
+         f"{SLIM}RUN git clone https://a.example/b\n{CREATED}COPY . .\n{USER}{CMD}", FLASK,
+         Safety.RISKY, ("what `git clone https://a.example/b` fetches needs no root",)),
+    Case("a-script-that-is-not-there", f'{COPY}EXPOSE 8000\nCMD ["bash", "/x.sh"]\n',
+         f'{SLIM}{CREATED}COPY . .\nEXPOSE 8000\n{USER}CMD ["bash", "/x.sh"]\n', {"app.py": ""},
+         Safety.RISKY, ("CMD: bash needs no root",)),
+    Case("a-home-that-is-there", f"FROM python:3.12-slim\nWORKDIR /home/app\nCOPY . .\n{CMD}",
+         "FROM python:3.12-slim\nWORKDIR /home/app\nRUN groupadd --gid 10001 appuser \\\n"
+         "    && useradd --no-log-init --uid 10001 --gid appuser --create-home "
+         f"--shell /usr/sbin/nologin appuser\nCOPY . .\n{USER}{CMD}", FLASK),
+    Case("what-a-reader-may-try", f"{COPY}{CMD}", f"{SLIM}{CREATED}COPY . .\n{USER}{CMD}",
+         FLASK | {"README.md": "```\ndocker build -t a .\ndocker run a apt-get update\n```\n"}),
     Case("a-script", f'{COPY}ENTRYPOINT ["./run.sh"]\n{CMD}',
          f'{COPY}RUN {USERADD} \\\n    && mkdir -p /app/log \\\n'
          f'    && chown -R 10001:10001 /app/log\n{USER}ENTRYPOINT ["./run.sh"]\n{CMD}',
@@ -177,6 +189,7 @@ REFUSED = [
     ("U301", 'FROM redis:7\nCMD ["redis-server"]\n', {}),
     ("U301", f'{COPY}ENTRYPOINT ["/app/run.sh"]\n{CMD}',
      {"app.py": "", "run.sh": '#!/bin/sh\nif [ "$(id -u)" = 0 ]; then exec gosu app "$@"; fi\n'}),
+    ("U301", f'{COPY}RUN apt-get install -y gosu\nENTRYPOINT ["/a"]\n', {}),
     ("U303", f'{COPY}CMD ["/usr/sbin/sshd", "-D"]\n', {}),
     ("U303", f'{COPY}CMD service ssh start && python app.py\n', {"app.py": ""}),
     ("U303", f'{COPY}ENTRYPOINT ["tini", "--", "supervisord"]\n', {}),
@@ -211,6 +224,9 @@ REFUSED = [
     ("U305", f"{COPY}{CMD}", {"app.py": "open('/etc/motd', 'w')\n"}),
     ("U305", f"FROM python:3.12-slim\nCOPY app.py /\n{CMD}", {"app.py": "open('a.log', 'w')\n"}),
     ("U305", f"{COPY}{CMD}", {"app.py": "x = '/root/cache'\nopen(x)\n"}),
+    ("U305", f"{COPY}ADD https://a.example/b.jar /srv/b.jar\n{CMD}", {"app.py": ""}),
+    ("U305", f"{COPY}COPY a.key /etc/ssl/private/\n{CMD}", {"app.py": "", "a.key": ""}),
+    ("U304", f"{COPY}CMD uwsgi --ini u.ini\n", {"u.ini": "[uwsgi]\nhttp = :80\n", "app.py": ""}),
     ("U306", f"{COPY}CMD sudo python app.py\n", {"app.py": ""}),
     ("U307", f"FROM registry.example/base\nCOPY . .\n{CMD}", {"app.py": ""}),
     ("U307", f"ARG BASE\nFROM $BASE\nCOPY . .\n{CMD}", {"app.py": ""}),
@@ -221,6 +237,9 @@ REFUSED = [
     ("U311", f"{COPY}USER root\n{CMD}", {"app.py": ""}),
     ("U312", f"{COPY}RUN useradd a && useradd b\n{CMD}", {"app.py": ""}),
     ("U312", f"{COPY}RUN id a || useradd a\n{CMD}", {"app.py": ""}),
+    ("U313", f'{COPY}CMD ["bash"]\n', {}),
+    ("U313", f'{COPY}ENTRYPOINT ["tini", "--"]\nCMD ["python3"]\n', {}),
+    ("U313", f"{COPY}CMD tail -f /dev/null\n", {}),
     ("U313", f"{COPY}{CMD}FROM python:3.12 AS dev\n{CMD}", {"app.py": ""}),
 ]  # fmt: skip
 
@@ -341,6 +360,9 @@ WRONG = {
     "a-child-inherits": (
         BEFORE.replace("bookworm\n", "bookworm AS a\n", 1) + "FROM a\nRUN apt-get update\n",
         ONE.replace("bookworm\n", "bookworm AS a\n", 1) + "FROM a\nRUN apt-get update\n"),
+    "a-home-that-is-there": (
+        BEFORE.replace("/app", "/home/app"), ONE.replace("/app/data", "/home/app/data").replace(
+            "WORKDIR /app", "WORKDIR /home/app")),
     "explicit-root": (
         BEFORE.replace("EXPOSE", "USER web\nEXPOSE"), ONE.replace("EXPOSE", "USER web\nEXPOSE")),
 }  # fmt: skip
@@ -429,7 +451,7 @@ def test_how_users_are_created() -> None:
 def test_what_wraps_a_command() -> None:
     for text in (
         "exec nginx", "tini -- nginx", "env A=b nginx", "dumb-init nginx", "nice -n 5 nginx",
-        "bundle exec nginx", "timeout -s INT 5 nginx", "A=b nginx", "then nginx",
+        "bundle exec nginx", "conda run -n a nginx", "timeout -s INT 5 nginx", "A=b nginx", "then nginx",
     ):  # fmt: skip
         assert unwrapped(tuple(text.split())) == ("nginx",), text
 

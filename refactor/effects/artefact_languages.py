@@ -19,7 +19,7 @@ from refactor.effects.artefact_go_sources import sources as go_sources
 from refactor.effects.artefact_needs import Files, Language, Needs, Subject, needs, workdir
 from refactor.effects.artefact_roots import Needed, Start, starts
 from refactor.effects.artefact_walk import Reader, Step, World
-from refactor.effects.environments import packages_of
+from refactor.effects.dropping import packages_of
 from refactor.facts import libraries
 from refactor.facts.images import Family, Image
 from refactor.facts.installs import Unknown

@@ -23,7 +23,7 @@ from refactor.effects.artefact_same import (
     user_of,
 )
 from refactor.effects.artefact_walk import Step, below, steps
-from refactor.effects.environments import packages_of
+from refactor.effects.dropping import packages_of
 from refactor.effects.events import Event, Exec
 from refactor.effects.order import directory
 from refactor.effects.placed import Placed

@@ -16,7 +16,7 @@ from refactor.effects.artefact_needs import Needs, Subject, obstacle
 from refactor.effects.artefact_node import call
 from refactor.effects.artefact_same import Walk, answer, compiles, shown, unclear, user_of
 from refactor.effects.artefact_walk import Step, below, steps
-from refactor.effects.environments import packages_of
+from refactor.effects.dropping import packages_of
 from refactor.effects.events import Exec
 from refactor.effects.order import directory
 from refactor.effects.placed import Placed

@@ -18,7 +18,7 @@ from refactor.effects.artefact_installs import (
 )
 from refactor.effects.artefact_needs import Needs, Subject, workdir
 from refactor.effects.artefact_walk import Step, below
-from refactor.effects.environments import is_cleanup, is_update, packages_of
+from refactor.effects.dropping import is_cleanup, is_update, packages_of
 from refactor.effects.events import Copy, Event, Exec
 from refactor.effects.order import directory
 from refactor.effects.placed import Placed

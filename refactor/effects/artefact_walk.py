@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from refactor.effects.environments import is_cleanup, is_update, packages_of
+from refactor.effects.dropping import is_cleanup, is_update, packages_of
 from refactor.effects.events import Copy, Event, Exec, Stage
 from refactor.effects.order import directory
 from refactor.effects.placed import Placed

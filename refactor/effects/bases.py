@@ -1,4 +1,4 @@
-"""A stage that starts from the slim variant of its base, and installs what it needs of the other."""
+"""A stage that starts from the slim variant of its base, with what it needs of the other."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from refactor.effects.distributions import installed
-from refactor.effects.environments import is_cleanup, is_install, named_in, packages_of
+from refactor.effects.dropping import is_cleanup, is_install, named_in, packages_of
 from refactor.effects.events import Build, Copy, Event, Exec, Stage, flat
 from refactor.effects.provenance import runs_others
 from refactor.effects.roots import roots
 from refactor.effects.stages import Surroundings
-from refactor.facts.environments import VENV, compiles_later
+from refactor.facts.environments import VENV, compiles_later, environment_of
 from refactor.facts.images import Image
 from refactor.facts.installs import Unknown
 from refactor.facts.python_packages import python_package
@@ -89,7 +89,7 @@ def _assumed(
                 origin = event.origin
                 name = build.stages[origin].name if isinstance(origin, int) else origin
                 yield f"what is copied from {name} links to nothing that {base} lacks"
-        elif is_install(event) or packages_of(event) or is_cleanup(event):
+        elif _is_bounded(event):
             continue
         elif runs_others(event):
             if not isinstance(event, Exec) or event.argv[:1] not in (("python",), ("python3",)):
@@ -104,6 +104,12 @@ def _assumed(
             yield f"{found.path}:{found.line} starts no program that {base} lacks"
     for found in application.libraries:
         yield f"the library {found.value} of {found.path}:{found.line} is in {base}"
+
+
+def _is_bounded(event: Event) -> bool:
+    """Whether all that a command needs is known: it installs, cleans up or makes an environment."""
+    makes = isinstance(event, Exec) and bool(environment_of(event.argv))
+    return makes or is_install(event) or bool(packages_of(event)) or is_cleanup(event)
 
 
 def _distributions(build: Build, index: int, image: Image, around: Surroundings) -> Slim | Unknown:

@@ -26,6 +26,7 @@ _NO_ENVIRONMENT = re.compile(r"virtualenvs\.(?:create false|in-project true)")
 _INSTALLED = frozenset({"node_modules", "vendor", ".venv", "venv", "bower_components", "target"})
 _CLOSED_FOLDER = re.compile(r"/(?:root|etc/ssl/private)(?:/|\Z)|~")
 _CLONE = re.compile(r"\b(?:git clone|svn (?:co|checkout)|hg clone)\b")
+_DROPPER = re.compile(r"\b(?:gosu|su-exec|setuidgid)\b")
 _SECRET = re.compile(r"/root|~|/etc/|/var/spool|/run|\$")
 _SOCKET = "/docker.sock"
 FROM_GIT = "all may read the files of the build context: git keeps no other permissions"
@@ -96,6 +97,8 @@ def _built(found: Needs, stage: Stage, run: set[str]) -> None:
         env["POETRY_VIRTUALENVS_CREATE"] = None
     for event in flat(stage.events):
         text = event.text
+        if match := _DROPPER.search(text):
+            found.stop("U301", f"it has {match[0]}, to change to another user itself")
         if isinstance(event, Copy):
             _copied(found, event, stage)
         elif leaves := programs.left_in_home(text, env, run):

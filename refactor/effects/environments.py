@@ -8,73 +8,94 @@ alone, so nothing may name its old place.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from refactor.effects.build import with_variable
 from refactor.effects.distributions import may_use_openmp
+from refactor.effects.dropping import (
+    ADDS,
+    all_dropped,
+    assumption,
+    is_cleanup,
+    is_install,
+    is_update,
+    named_in,
+    packages_of,
+)
 from refactor.effects.events import Block, Copy, Event, Exec, Stage, flat
 from refactor.effects.placed import Placed
 from refactor.effects.provenance import footprint, runs_others
 from refactor.effects.relocation import names_moved, runs_left_out
 from refactor.effects.stages import Cut
 from refactor.facts import left_out, libraries
-from refactor.facts.environments import (
-    MOVED,
-    VENV,
-    has_venv,
-    installs,
-)
-from refactor.facts.images import Image
-from refactor.facts.packages import argv_operation, only_cleans
+from refactor.facts.environments import MOVED, VENV, environment_of, interpreter
+from refactor.facts.packages import argv_operation
 from refactor.sent import Sent
 from refactor.words import Value
-
-_ADDS = {"apt": "install", "apt-get": "install", "apk": "add"}
-_UPDATES = frozenset({("apt", "update"), ("apt-get", "update"), ("apk", "update")})
-_CACHES = re.compile(
-    r"(?:(?:/root|~|\$HOME)/\.cache(?:/pip)?|/tmp|/var/tmp|/var/lib/apt/lists|/var/cache/apt|/var/cache/apk)"
-    r"(?:/\*)?/?\Z"
-)
 
 
 def environment_split(cut: Cut) -> str | None:
     """Return why a split is not the same stage in two."""
     old, image = cut.old, cut.image
-    if not has_venv(image) or (cut.builder.base, cut.new.base) != (old.base, old.base):
+    if not interpreter(image) or (cut.builder.base, cut.new.base) != (old.base, old.base):
         return "not one interpreter"
     if {cut.builder.platform, cut.new.platform} != {old.platform}:
         return "not one platform"
     places = [i for i, e in enumerate(old.events) if is_install(e)]
     if not places or not all(_as_root(old.events[i]) for i in places):
         return "no install as root"
-    start, end = _run_of(old, places[0])[0], _run_of(old, places[-1])[1]
+    if dict(cut.builder.config)["onbuild"] or dict(old.config)["onbuild"]:
+        return "ONBUILD"
+    end = run_of(old, places[-1])[1]
+    own = own_environment(old)
+    if own is not None:
+        walk = _Walk(cut, own.start, own.folder, None)
+        reason = _builds(cut, old.events[:end], [r for r in old.runs if r <= end])
+        return reason or walk.compare() or walk.configuration() or walk.lost()
+    start = run_of(old, places[0])[0]
     shift = _shift(old, cut.new)
     if shift is None:
         return "PATH does not start with the environment"
-    first = old.events[start]
-    assert isinstance(first, Exec)
-    made = Exec(("python", "-m", "venv", VENV), (), (), replace(first.setting, flags=()), (), True)
-    wanted = (*old.events[:start], made, *(with_variable(e, shift) for e in old.events[start:end]))
-    if cut.builder.events != wanted:
-        return "the builder does not do what the stage did up to its last install"
-    ends = [(r + (r > start)) for r in old.runs if r <= end]
-    if sorted(cut.builder.runs) != sorted([*ends, start + 1]):
-        return "a RUN of the builder ends elsewhere"
-    if dict(cut.builder.config)["onbuild"] or dict(old.config)["onbuild"]:
-        return "ONBUILD"
     if MOVED not in cut.assumes:
         return f"not assumed: {MOVED}"
-    walk = _Walk(cut, start, shift)
-    return (
-        walk.compare() or walk.configuration() or walk.lost() or names_moved(old, cut.around, start)
-    )
+    first = old.events[start]
+    assert isinstance(first, Exec)
+    program = interpreter(image)
+    made = Exec((program, "-m", "venv", VENV), (), (), replace(first.setting, flags=()), (), True)
+    moved = (with_variable(e, shift) for e in old.events[start:end])
+    ends = [(r + (r > start)) for r in old.runs if r <= end]
+    walk = _Walk(cut, start, VENV, shift)
+    reason = _builds(cut, (*old.events[:start], made, *moved), sorted([*ends, start + 1]))
+    reason = reason or walk.compare() or walk.configuration() or walk.lost()
+    return reason or names_moved(old, cut.around, start)
 
 
-def is_install(event: Event) -> bool:
-    """Whether an event installs with pip into the interpreter's own place."""
-    return isinstance(event, Exec) and installs(event.argv)
+def _builds(cut: Cut, events: tuple[Event, ...], ends: list[int]) -> str | None:
+    if cut.builder.events != events:
+        return "the builder does not do what the stage did up to its last install"
+    return None if list(cut.builder.runs) == ends else "a RUN of the builder ends elsewhere"
+
+
+class Own(NamedTuple):
+    """A virtual environment that a stage makes itself: in which RUN, and where."""
+
+    start: int
+    folder: str
+
+
+def own_environment(stage: Stage) -> Own | None:
+    """Return the environment that all installs of a stage go into, if it makes one for them."""
+    for number, event in enumerate(stage.events):
+        if is_install(event):
+            return None
+        folder = environment_of(event.argv) if isinstance(event, Exec) and event.must else ""
+        if folder:
+            path = dict(_env(stage)).get("PATH")
+            found = path is not None and path.text.startswith(f"{folder}/bin:")
+            return Own(run_of(stage, number)[0], folder) if found else None
+    return None
 
 
 def _as_root(event: Event) -> bool:
@@ -82,7 +103,7 @@ def _as_root(event: Event) -> bool:
     return event.setting.user.text in ("", "root", "0") and not event.redirects
 
 
-def _run_of(stage: Stage, place: int) -> tuple[int, int]:
+def run_of(stage: Stage, place: int) -> tuple[int, int]:
     """Return where the RUN of an event starts and ends."""
     end = next(end for end in stage.runs if end > place)
     start = max((e for e in stage.runs if e <= place), default=0)
@@ -107,9 +128,12 @@ def _env(stage: Stage) -> tuple[tuple[str, Value], ...]:
 class _Walk:
     """Walks the old stage and the new one in step, RUN by RUN."""
 
-    def __init__(self, cut: Cut, start: int, shift: tuple[Value | None, Value]) -> None:
+    def __init__(
+        self, cut: Cut, start: int, folder: str, shift: tuple[Value | None, Value] | None
+    ) -> None:
         self.cut = cut
         self.start = start
+        self.folder = folder
         self.shift = shift
         self.new = list(cut.new.events)
         self.openmp = may_use_openmp(cut.old, cut.around.sent)
@@ -143,15 +167,25 @@ class _Walk:
 
     def is_gone(self, group: tuple[Event, ...], begin: int) -> bool:
         """Whether a whole RUN, or a copy, is gone and may be."""
-        if any(self.same(event, begin + i, self.at + i) for i, event in enumerate(group)):
+        if any(
+            self.same(event, begin + i, self.at + i) or self.thinned(event, begin + i, self.at + i)
+            for i, event in enumerate(group)
+        ):
             return False
         if not all(self.may_vanish(event, begin + i) for i, event in enumerate(group)):
             return False
         image, stays = self.cut.image, any(packages_of(e) for e in flat(self.cut.new.events))
         return isinstance(group[0], Copy) or any(
-            is_install(e) or all_dropped(e, image, []) or (is_update(e) and not stays)
+            is_install(e)
+            or self.makes(e)
+            or all_dropped(e, image, [])
+            or (is_update(e) and not stays)
             for e in group
         )
+
+    def makes(self, event: Event) -> bool:
+        """Whether a command makes the environment, which is taken over instead."""
+        return isinstance(event, Exec) and environment_of(event.argv) == self.folder
 
     def environment(self) -> bool:
         """Take the copy of the environment."""
@@ -165,11 +199,12 @@ class _Walk:
         self.at += 1
         self.copied = True
         paths = {value.text.rstrip("/") for value in (*event.sources, event.destination)}
-        return len(event.sources) == 1 and paths == {VENV} and event.keyword == "COPY"
+        return len(event.sources) == 1 and paths == {self.folder} and event.keyword == "COPY"
 
     def expected(self, event: Event, number: int) -> Event:
         """Return an event as it must be in the new stage."""
-        return with_variable(event, self.shift) if number >= self.start else event
+        moves = self.shift is not None and number >= self.start
+        return with_variable(event, self.shift) if moves and self.shift else event
 
     def same(self, event: Event, number: int, at: int) -> bool:
         """Whether the new stage has an event at a place."""
@@ -177,7 +212,7 @@ class _Walk:
 
     def step(self, event: Event, number: int) -> str | None:
         """Take one event of a RUN that stays, or of a copy."""
-        if is_install(event):
+        if is_install(event) or self.makes(event):
             self.note_drop(number)
             return None
         if self.same(event, number, self.at):
@@ -203,7 +238,7 @@ class _Walk:
         if isinstance(event, Copy):
             return is_covered(self.cut.old, event, number, self.cut.around.sent)
         return (
-            is_install(event) or is_update(event) or is_cleanup(event)
+            is_install(event) or self.makes(event) or is_update(event) or is_cleanup(event)
             or all_dropped(event, self.cut.image, [])
         )  # fmt: skip
 
@@ -215,30 +250,34 @@ class _Walk:
             self.note_drop(begin)
 
     def slimmer(self, event: Event, number: int) -> bool:
-        """Whether the new stage installs the same packages without those that only build."""
-        new = self.new[self.at] if self.at < len(self.new) else None
+        """Take an install of the same packages without those that only build."""
+        gone = self.thinned(event, number, self.at)
+        if gone:
+            self.dropped += gone
+            self.note_drop(number)
+        return bool(gone)
+
+    def thinned(self, event: Event, number: int, at: int) -> list[str]:
+        """Return what the new stage leaves out of an install; nothing if it is another one."""
+        new = self.new[at] if at < len(self.new) else None
         wanted = self.expected(event, number)
         if not isinstance(wanted, Exec) or not isinstance(new, Exec):
-            return False
+            return []
         if replace(wanted, argv=new.argv, quoted=new.quoted) != new:
-            return False
+            return []
         before, after = argv_operation(wanted.argv), argv_operation(new.argv)
-        if before is None or after is None or _ADDS.get(before.manager) != before.action:
-            return False
+        if before is None or after is None or ADDS.get(before.manager) != before.action:
+            return []
+        same = (before.manager, before.action, before.options) == (
+            after.manager, after.action, after.options,
+        )  # fmt: skip
         old, now = ([a.text for a in found.arguments] for found in (before, after))
         gone = [name for name in old if name not in now]
         added = {name for name in now if name not in old}
-        if (before.manager, before.action, before.options) != (
-            after.manager, after.action, after.options,
-        ):  # fmt: skip
-            return False
-        family = self.cut.image.family
         needed = {lib for name in gone for lib in self.needed(name) or ()}
-        if not all(left_out.is_left_out(name, family) for name in gone) or not added <= needed:
-            return False
-        self.dropped += gone
-        self.note_drop(number)
-        return bool(gone)
+        family = self.cut.image.family
+        right = all(left_out.is_left_out(name, family) for name in gone) and added <= needed
+        return gone if same and right else []
 
     def needed(self, name: str) -> tuple[str, ...] | None:
         """Return what must be installed where a package is left out; None if not known."""
@@ -272,8 +311,9 @@ class _Walk:
         """Compare what the image starts with."""
         old, new = dict(self.cut.old.config), dict(self.cut.new.config)
         before, after = dict(_env(self.cut.old)), dict(_env(self.cut.new))
-        before.pop("PATH", None)
-        after.pop("PATH", None)
+        if self.shift is not None:
+            before.pop("PATH", None)
+            after.pop("PATH", None)
         if before != after:
             return "the environment differs in more than PATH"
         differs = [k for k in old.keys() | new.keys() if k != "env" and old.get(k) != new.get(k)]
@@ -290,39 +330,6 @@ def groups(stage: Stage) -> Iterator[tuple[int, int]]:
         if at < end:
             yield at, end
             at = end
-
-
-def is_cleanup(event: Event) -> bool:
-    """Whether an event only empties caches, or sets an option of its shell."""
-    if not isinstance(event, Exec) or event.redirects:
-        return False
-    words = [word for word in event.argv[1:] if not word.startswith("-")]
-    caches = event.argv[:1] == ("rm",) and words and all(map(_CACHES.match, words))
-    return bool(caches) or only_cleans(event.argv) or event.argv[:1] == ("set",)
-
-
-def is_update(event: Event) -> bool:
-    """Whether an event only fetches the lists of packages."""
-    found = argv_operation(event.argv) if isinstance(event, Exec) else None
-    return found is not None and (found.manager, found.action) in _UPDATES
-
-
-def all_dropped(event: Event, image: Image, dropped: list[str]) -> bool:
-    """Whether an event installs nothing but packages that only build; add these to `dropped`."""
-    names = packages_of(event)
-    if not names or not all(left_out.is_left_out(name, image.family) for name in names):
-        return False
-    if any(left_out.needed(name, image) is None for name in names):
-        return False
-    dropped += names
-    return True
-
-
-def packages_of(event: Event) -> list[str]:
-    found = argv_operation(event.argv) if isinstance(event, Exec) and event.must else None
-    if found is None or _ADDS.get(found.manager) != found.action:
-        return []
-    return [argument.text for argument in found.arguments]
 
 
 def is_covered(stage: Stage, event: Copy, number: int, sent: Sent | None) -> bool:
@@ -345,18 +352,6 @@ def is_covered(stage: Stage, event: Copy, number: int, sent: Sent | None) -> boo
 def _meets(path: str, region: str) -> bool:
     prefix = region.rstrip("/") + "/"
     return path == region or path.startswith(prefix) or region.startswith(f"{path}/")
-
-
-def named_in(event: Event) -> set[str]:
-    """Return the names of programs that may be meant in a command."""
-    if isinstance(event, Copy) or packages_of(event):
-        return set()
-    return {word.rpartition("/")[2] for word in re.findall(r"[\w.+/-]+", event.text)}
-
-
-def assumption(event: Event, dropped: list[str]) -> str:
-    """Return what is assumed of a command that runs where packages are left out."""
-    return f"`{event.text[:120]}` needs none of {', '.join(dropped)}"
 
 
 def _needs(event: Event, cut: Cut, dropped: list[str]) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from refactor.effects.needs import ROOT_HOME, Needs
 from refactor.effects.placed import Placed
-from refactor.effects.started import Started
+from refactor.effects.started import SHELLS, Started, script_path
 from refactor.facts import programs
 from refactor.facts.evidence import PATH, PROGRAM, Found
 from refactor.words import Value
@@ -27,8 +27,13 @@ _IF_MISSING = re.compile(
     r"ensureDir|exists|isdir|is_dir|\bstat\(|FileExistsError|, true\)"
 )
 _SETTING = re.compile(
-    r"^[ \t]*(http\d*(?:-socket)?|socket|uwsgi-socket|pidfile2?|logto2?|daemonize)[ \t]*=([^\n;#]+)",
+    r"^[ \t]*(http\d*(?:-socket)?|socket|uwsgi-socket|pidfile2?|logto2?|daemonize)[ \t]*="
+    r"([^\n;#]+)",
     re.MULTILINE,
+)
+# Without arguments these wait for what is typed; mvn is what an image for builds starts.
+_PROMPTS = re.compile(
+    r"(?:python|pypy)[\d.]*\Z|(?:node|irb|R|jshell|julia|iex|erl|ghci|mvn|ipython)\Z"
 )
 _DEFAULT = re.compile(r"\$\{\w+:?-([^{}$]+)\}")
 _VARIABLE = re.compile(r"\A\$\{?(\w+)\}?")
@@ -44,6 +49,7 @@ class Processes:
         self.needs = found
         self.run = run
         self.names = {item.name for item in run}
+        self.unknowns: set[str] = set()
         self.env = env
         self.placed = placed
         self.application = application
@@ -58,6 +64,9 @@ class Processes:
                 self.command(item)
         if not self.run:
             self.needs.stop("U308", "nothing says what the image runs", "add a CMD")
+        elif all(map(_only_waits, self.run)):
+            self.needs.stop("U313", "it runs nothing by itself: somebody works in it",
+                            "add a CMD that runs something")  # fmt: skip
         if self.application is not None:
             self.sources(self.application)
 
@@ -71,10 +80,11 @@ class Processes:
         for port in programs.ports(item.name, item.argv[1:]):
             self.needs.listen(port, item.where)
         row = programs.program(item.name, item.argv[1:])
-        if row is not None:
+        if row is None or (item.name in SHELLS and len(item.argv) > 1):
+            if not self.is_script(item):
+                self.unknown(item)
+        else:
             self.known(item, row)
-        elif not self.is_script(item):
-            self.unknown(item)
 
     def known(self, item: Started, row: programs.Program) -> None:
         """Look at a command whose program is in the table."""
@@ -120,11 +130,11 @@ class Processes:
 
     def is_script(self, item: Started) -> bool:
         """Whether what is started is a text of the build context, which is read for itself."""
-        if self.placed is None or "/" not in item.argv[0]:
-            return False
-        path = posixpath.join(self.needs.directory or "/", item.argv[0])
-        source = self.placed.files.get(posixpath.normpath(path), "")
-        return source.endswith((".sh", ".bash", ".py"))
+        words = [word for word in item.argv[1:] if not word.startswith("-")]
+        word = words[0] if item.name in SHELLS and words else item.argv[0]
+        path = script_path(self.placed, self.needs.directory, word)
+        source = self.placed.files[path] if self.placed is not None and path else ""
+        return source.endswith((".sh", ".bash", ".py")) or (item.name in SHELLS and bool(path))
 
     def unknown(self, item: Started) -> None:
         """Note a program that nothing tells about, unless it was built from what is read."""
@@ -132,7 +142,9 @@ class Processes:
         if own and any(map(self.is_read, _COMPILED)):
             return
         name = item.argv[0] if "$" not in item.argv[0] else item.text[:60]
-        self.needs.assume_harmless(f"{item.where}: {name}")
+        if name not in self.unknowns:
+            self.unknowns.add(name)
+            self.needs.assume_harmless(f"{item.where}: {name}")
 
     def written(self, text: str, where: str) -> None:
         """Note a path that a shell's text writes."""
@@ -259,6 +271,13 @@ class Processes:
             if found or not known:
                 return sorted(place for place in found if place.startswith("/"))
             known = posixpath.dirname(known)
+
+
+def _only_waits(item: Started) -> bool:
+    """Whether a command asks a person what to do, or keeps a container alive."""
+    if item.name in SHELLS or _PROMPTS.match(item.name):
+        return all(word.startswith("-") for word in item.argv[1:])
+    return item.name == "sleep" or (item.name == "tail" and "dev/null" in item.text)
 
 
 def _suffix(path: str) -> str:

@@ -23,13 +23,17 @@ if TYPE_CHECKING:
     from refactor.effects.stages import Surroundings
 
 MAX_DEPTH, MAX_COMMANDS, MAX_SCRIPT = 6, 2000, 64 * 1024
-_SHELLS = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh"})
+SHELLS = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh"})
+_READERS = SHELLS | {".", "source"}
 _FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 # They run the command behind their own options; the options that take a value.
 _PLAIN = (
     "nohup time command catatonit pid1 ddtrace-run opentelemetry-instrument coverage bundle bunx "
-    "docker-entrypoint.sh docker-php-entrypoint winpty builtin eval"
+    "winpty builtin eval"
 )
+# Scripts of base images, which run what they are given.
+_ENTRIES = frozenset({"docker-entrypoint.sh", "docker-php-entrypoint"})
+_WITH_ENTRY = frozenset({"node", "php", "oven/bun", "denoland/deno"})
 _CONDA = "-n -p --name --prefix --cwd"
 _WRAPPERS = dict.fromkeys(_PLAIN.split(), "") | {
     "exec": "-a", "env": "-u -C -S", "nice": "-n", "tini": "-p -e", "dumb-init": "-r --rewrite",
@@ -117,7 +121,7 @@ def started(
     stage: Stage, image: Image, placed: Placed | None, around: Surroundings
 ) -> list[Started]:
     """Return what is run in containers of a stage's image."""
-    reader = _Reader(placed, directory(stage))
+    reader = _Reader(placed, directory(stage), image.name in _WITH_ENTRY)
     entry, command = _argv(stage, "entrypoint"), _argv(stage, "cmd")
     command = command or (() if entry else default_command(image))
     reader.take("ENTRYPOINT" if entry else "CMD", (*entry, *command))
@@ -157,6 +161,7 @@ def _argv(stage: Stage, key: str) -> tuple[str, ...]:
 class _Reader:
     placed: Placed | None
     directory: str
+    has_entry: bool
     found: list[Started] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
 
@@ -168,29 +173,23 @@ class _Reader:
         if argv[0].startswith("-"):
             return  # options alone: of what stands elsewhere
         name = argv[0].rpartition("/")[2]
-        if name in _SHELLS and (text := _script_of(argv)):
+        if name in _ENTRIES and self.has_entry and not self.script_path(argv[0]):
+            self.take(where, argv[1:], depth)
+            return
+        if name in SHELLS and (text := _script_of(argv)):
             self.script(where, text, depth)
             return
         self.found.append(Started(where, argv, (), self.directory))
-        path = self.script_path(
-            argv[1] if name in _SHELLS | {".", "source"} and argv[1:] else argv[0]
-        )
+        words = [word for word in argv[1:] if not word.startswith("-")]
+        path = self.script_path(words[0] if words and name in _READERS else argv[0])
         if path:
             self.file(path, depth)
         for script, text in self.package_scripts(argv):
             self.script(script, text, depth)
 
     def script_path(self, word: str) -> str:
-        """Return the file in the image that a program's name stands for, if a copy put it there."""
-        if self.placed is None or "$" in word:
-            return ""
-        if "/" in word:
-            places = [posixpath.join(self.directory or "/", word)]
-        else:
-            places = [f"{folder}/{word}" for folder in _FOLDERS]
-            places.append(posixpath.join(self.directory or "/", word))
-        found = (posixpath.normpath(place) for place in places)
-        return next((p for p in found if self.placed.kind(p) == "file"), "")
+        """Return the file that a program's name stands for, if a copy put it there."""
+        return script_path(self.placed, self.directory, word)
 
     def file(self, path: str, depth: int) -> None:
         """Read a script, once."""
@@ -227,6 +226,16 @@ class _Reader:
             self.take(place, argv, depth + 1)
             if targets:
                 self.found.append(Started(place, (), targets, self.directory))
+
+
+def script_path(placed: Placed | None, directory: str, word: str) -> str:
+    """Return the file in an image that a program's name stands for, if a copy put it there."""
+    if placed is None or "$" in word:
+        return ""
+    here = posixpath.join(directory or "/", word)
+    places = [here] if "/" in word else [*(f"{folder}/{word}" for folder in _FOLDERS), here]
+    found = map(posixpath.normpath, places)
+    return next((path for path in found if placed.kind(path) == "file"), "")
 
 
 def package_scripts(text: str) -> dict[str, str]:

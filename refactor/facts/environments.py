@@ -14,7 +14,7 @@ from refactor.facts.packages import Operation, argv_operation
 
 VENV = "/opt/venv"
 # What no table can tell of all distributions.
-MOVED = "what pip installs is found by PATH and by import, not by a path below /usr/local"
+MOVED = "what pip installs is found by PATH and by import, not by a path of the interpreter's own"
 # They install somewhere else, or leave the source tree in use.
 _ELSEWHERE = ("-t", "--target", "--prefix", "--root", "--user", "-e", "--editable",
               "--python", "--no-deps-target")  # fmt: skip
@@ -49,11 +49,23 @@ def is_install(found: Operation) -> bool:
     )
 
 
-def has_venv(image: Image) -> bool:
-    """Whether an image's interpreter is `python` in /usr/local/bin, and can make environments."""
-    if image.name != "python" or image.family not in (Family.DEBIAN, Family.ALPINE):
-        return False
-    return not _OLD_PYTHON.match(image.tag) and not image.tag.startswith(("rc", "windows"))
+def interpreter(image: Image) -> str:
+    """Return the interpreter of an image that can make environments; empty if it is not known.
+
+    It is /usr/local/bin/python, or /opt/pypy/bin/pypy3 (docker-library/python and pypy).
+    """
+    if image.family not in (Family.DEBIAN, Family.ALPINE):
+        return ""
+    if image.name == "pypy":
+        return "pypy3" if image.tag.startswith("3") else ""
+    old = _OLD_PYTHON.match(image.tag) or image.tag.startswith(("rc", "windows"))
+    return "python" if image.name == "python" and not old else ""
+
+
+def environment_of(argv: tuple[str, ...]) -> str:
+    """Return the folder of the environment that a command makes; empty if it makes none."""
+    plain = len(argv) == 4 and argv[1:3] == ("-m", "venv") and argv[3].startswith("/")
+    return argv[3].rstrip("/") if plain and re.match(r"(?:python|pypy)3?\Z", argv[0]) else ""
 
 
 def old_places(text: str) -> list[str]:

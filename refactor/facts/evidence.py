@@ -47,6 +47,11 @@ VARIABLE: Texts = (Text("\1"),)
 NOWHERE: Texts = (Text("\2"),)
 
 
+def literal(text: str) -> Text:
+    """Return a text as it is written: without the characters that stand for what is computed."""
+    return Text(re.sub("[\0-\2]", "", text))
+
+
 def several(choices: Iterable[Texts]) -> Texts:
     """Return the texts of all of them; a variable counts only if there is no default."""
     found = tuple(dict.fromkeys(text for texts in choices for text in texts))
@@ -276,7 +281,7 @@ _RUNNERS = frozenset("sudo env nohup nice xargs gosu su-exec stdbuf setsid timeo
 def program_names(line: str) -> Iterator[str]:
     """Yield the programs that a command line starts, and an empty text for each computed one."""
     if not re.search(r"[\s;|&<>()`$]", line):
-        yield "" if HOLE in line or line in ("", VARIABLE[0].text) else line
+        yield "" if HOLE in line or line in ("", VARIABLE[0].text, NOWHERE[0].text) else line
         return
     for command in commands(line):
         yield from names_of([word.value for word in command.words])

@@ -6,7 +6,6 @@ from refactor.facts import libraries
 from refactor.facts.images import Family, Image
 from refactor.facts.packages import bare_name
 
-
 # Every image of the family has the C library itself.
 _C_LIBRARY = frozenset({"libc6-dev", "libc-dev", "musl-dev", "linux-libc-dev", "linux-headers"})
 # Headers of the distribution's interpreter: what pip builds here is for the one in /usr/local.
@@ -31,7 +30,7 @@ def needed(package: str, image: Image, openmp: bool = True) -> tuple[str, ...] |
     name = bare_name(package)
     if libraries.is_version_control(name, image.family):
         return ()
-    if name in _C_LIBRARY or (image.name == "python" and name in _OTHER_PYTHON):
+    if name in _C_LIBRARY or (image.name in ("python", "pypy") and name in _OTHER_PYTHON):
         return ()
     found = libraries.runtime(name, image)
     found = libraries.left_behind(name, image) if found is None else found

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from refactor.effects import Copy, Stage
-from refactor.effects.environments import is_install
+from refactor.effects.dropping import is_install
 from refactor.effects.roots import configured
 from refactor.facts import sources
 from refactor.snapshot import Snapshot

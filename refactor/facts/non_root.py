@@ -110,9 +110,9 @@ def _plan(snapshot: Snapshot, stage: Stage) -> Plan | Obstacle | None:
             "U305", f"{folders[0]} must be writable, and the image has no shell to make it",
             "copy it from another stage with --chown", stage.start,
         )  # fmt: skip
-    if folders and any(_is_below(f, v) for f in folders for v in _volumes(snapshot, stage)):
-        assumes += (KEPT,)
     user_at, run_at = _places(stage, folders, snapshot)
+    if any(_is_below(f, v) for f in folders for v in _volumes(snapshot, stage, run_at)):
+        assumes += (KEPT,)
     unknown = NO_ENTRY.format(named(user)) in assumes and accounts.has_shell(image)
     return Plan(stage, user, why, commands, tuple(folders), run_at, user_at, found,
                 (*assumes, *found.assumes), found.unclear or unknown)  # fmt: skip
@@ -234,13 +234,15 @@ def _is_below(path: str, parent: str) -> bool:
     return path == parent or path.startswith(parent.rstrip("/") + "/")
 
 
-def _volumes(snapshot: Snapshot, stage: Stage) -> list[str]:
-    """Return the volumes that are declared in front of a stage's last file."""
-    events = snapshot.build.stages[stage.index].events
-    last = next((e for e in reversed(events) if isinstance(e, Copy)), None)
-    settings = [e.setting for e in events if hasattr(e, "setting")]
-    found = set(last.volumes) if last is not None else set()
-    return sorted(found | {v for s in settings[-1:] for v in s.volumes})
+def _volumes(snapshot: Snapshot, stage: Stage, at: Instruction | None) -> frozenset[str]:
+    """Return the volumes that may be declared in front of a place in a stage."""
+    models = snapshot.build.stages
+    body = stage.instructions
+    before = [i for i in body if at is None or i.span.start < at.span.start]
+    number = stage.index if any(i.keyword == "VOLUME" for i in before) else stage.parent
+    found = dict(models[number].config)["volumes"] if number is not None else frozenset()
+    assert isinstance(found, frozenset)
+    return found
 
 
 def _places(

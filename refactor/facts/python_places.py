@@ -278,9 +278,9 @@ class _Looker:
         for _ in range(8):
             if isinstance(start, ast.BinOp):
                 start = start.left
-        if isinstance(start, ast.Constant) and isinstance(start.value, str):
-            if isinstance(node.op, ast.Add) and _TEXTS.match(start.value):
-                self.module.texts.append((node, scope))
+        text = start.value if isinstance(start, ast.Constant) else None
+        if isinstance(node.op, ast.Add) and isinstance(text, str) and _TEXTS.match(text):
+            self.module.texts.append((node, scope))
 
     def text(self, node: ast.Constant | ast.JoinedStr, scope: Scope) -> None:
         """Keep a text that may name a database or root's home."""

@@ -9,21 +9,20 @@ from typing import NamedTuple
 
 from refactor.effects import Copy, Event, Exec, Verbatim
 from refactor.effects.distributions import may_use_openmp
-from refactor.effects.environments import (
+from refactor.effects.dropping import (
     all_dropped,
     assumption,
-    groups,
     is_cleanup,
-    is_covered,
     is_install,
     is_update,
     named_in,
     packages_of,
 )
+from refactor.effects.environments import groups, is_covered, own_environment
 from refactor.effects.provenance import runs_others
 from refactor.effects.relocation import computed, names_moved, runs_left_out
 from refactor.facts import left_out, libraries, packages
-from refactor.facts.environments import MOVED, has_venv, old_places
+from refactor.facts.environments import MOVED, environment_of, interpreter, old_places
 from refactor.facts.packages import Command
 from refactor.facts.stages import Stage
 from refactor.shell import Word
@@ -56,7 +55,8 @@ class Obstacle(NamedTuple):
 class Split:
     """What a split writes: `copied` go to the builder, `gone` leave the stage, `thinner` shrink.
 
-    The environment takes the place of `first`, or stands in front of it if that stays.
+    The environment takes the place of `first`, or stands in front of it if that stays; `own` is
+    its folder where the stage makes one itself.
     """
 
     stage: Stage
@@ -67,8 +67,8 @@ class Split:
     thinner: list[Thinner] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     assumes: dict[str, None] = field(default_factory=dict)
-    path: str = "$PATH"
     openmp: bool = True
+    own: str = ""
 
     def needed(self, name: str) -> tuple[str, ...] | None:
         """Return what must be installed where a package is left out; None if not known."""
@@ -85,7 +85,7 @@ class _Part(NamedTuple):
 def splits(snapshot: Snapshot) -> Iterator[Split | Obstacle]:
     """Yield the stages that can be split, and why others that install with pip cannot."""
     for stage in snapshot.graph.stages:
-        if stage.parent is None and has_venv(stage.image):
+        if stage.parent is None and interpreter(stage.image):
             found = _split(snapshot, stage)
             if found is not None:
                 yield found
@@ -96,8 +96,12 @@ def _split(snapshot: Snapshot, stage: Stage) -> Split | Obstacle | None:
     at = [i for i, part in enumerate(parts) if any(map(_pip, part.events))]
     if not at or _serves(snapshot, stage):
         return None
+    own = own_environment(snapshot.build.stages[stage.index])
+    if own is not None:
+        at.insert(0, next(i for i, part in enumerate(parts) if part.begin == own.start))
     first, last = parts[at[0]], parts[at[-1]]
     plan = Split(stage, _free_name(snapshot), first.instruction)
+    plan.own = own.folder if own else ""
     plan.openmp = may_use_openmp(snapshot.build.stages[stage.index], snapshot.sent)
     for number, part in enumerate(parts):
         stop = _take(snapshot, plan, part, number >= at[0])
@@ -113,7 +117,7 @@ def _split(snapshot: Snapshot, stage: Stage) -> Split | Obstacle | None:
         ins for ins in stage.instructions
         if ins.span.end <= end and ins.keyword not in _STARTS
     ]  # fmt: skip
-    plan.assumes |= {MOVED: None}
+    plan.assumes |= {} if own else {MOVED: None}
     return plan
 
 
@@ -159,13 +163,13 @@ def _free_name(snapshot: Snapshot) -> str:
 def _take(snapshot: Snapshot, plan: Split, part: _Part, late: bool) -> Obstacle | None:
     """Decide what becomes of one RUN or copy."""
     image = plan.stage.image
-    stop = _unread(part, late)
+    stop = _unread(part, late and not plan.own)
     if stop is not None:
         return stop
     if isinstance(part.events[0], Copy):
         return None
     names = [name for e in part.events for name in packages_of(e)]
-    touched = any(is_install(e) for e in part.events) or any(
+    touched = any(is_install(e) or _makes(plan, e) for e in part.events) or any(
         left_out.is_left_out(name, image.family) for name in names
     )
     if not touched:
@@ -178,7 +182,11 @@ def _take(snapshot: Snapshot, plan: Split, part: _Part, late: bool) -> Obstacle 
                 part.instruction,
             )  # fmt: skip
     vanishing = [
-        is_install(e) or is_cleanup(e) or is_update(e) or all_dropped(e, image, [])
+        is_install(e)
+        or _makes(plan, e)
+        or is_cleanup(e)
+        or is_update(e)
+        or all_dropped(e, image, [])
         for e in part.events
     ]
     if all(vanishing) and not _replaced(plan, part.events):
@@ -187,6 +195,11 @@ def _take(snapshot: Snapshot, plan: Split, part: _Part, late: bool) -> Obstacle 
         plan.gone.append(part.instruction)
         return None
     return _thin(plan, part)
+
+
+def _makes(plan: Split, event: Event) -> bool:
+    """Whether a command makes the stage's own environment."""
+    return isinstance(event, Exec) and bool(plan.own) and environment_of(event.argv) == plan.own
 
 
 def _replaced(plan: Split, events: tuple[Event, ...]) -> list[str]:
@@ -215,6 +228,8 @@ def _thin(plan: Split, part: _Part) -> Obstacle | None:
     words: list[tuple[Command, Word, tuple[str, ...]]] = []
     for command in run.script.commands():
         op = packages.operation(command)
+        if environment_of(command.argv) and environment_of(command.argv) == plan.own:
+            gone.append(command)
         if op is None:
             continue
         event = next(
@@ -301,7 +316,7 @@ def _whole(snapshot: Snapshot, plan: Split, parts: list[_Part], at: int) -> Obst
         return Obstacle("S514", "ONBUILD runs in images that start from this one", "", start)
     late = [ins for ins in stage.instructions if ins.span.start > plan.first.span.start]
     for ins in late:
-        if ins.keyword == "ENV" and re.search(r"(?:\A|\s)PATH[=\s]", ins.args):
+        if ins.keyword == "ENV" and not plan.own and re.search(r"(?:\A|\s)PATH[=\s]", ins.args):
             return Obstacle("S503", "PATH changes behind the install", "set it in front", ins)
     first = parts[at].events[0]
     if isinstance(first, Exec) and first.setting.user.text not in ("", "root", "0"):
@@ -310,8 +325,12 @@ def _whole(snapshot: Snapshot, plan: Split, parts: list[_Part], at: int) -> Obst
     if application is None or snapshot.sent is None or not snapshot.sent.complete:
         return Obstacle("S516", "what stands in the build context is not known",
                         "run where the build context is", start)  # fmt: skip
+    for hazard in snapshot.evidence.hazards:
+        if hazard.must and set(plan.dropped) & set(hazard.subject.split()):
+            return Obstacle("S517", f"`{hazard.subject}` has no package lists: it does not build",
+                            "fetch them in the same RUN", start)  # fmt: skip
     model = snapshot.build.stages[stage.index]
-    if reason := names_moved(model, snapshot, parts[at].begin):
+    if not plan.own and (reason := names_moved(model, snapshot, parts[at].begin)):
         return Obstacle("S503", reason, "find it by PATH or by import", start)
     programs = {p for name in plan.dropped for p in libraries.programs(name)}
     if plan.dropped and (reason := runs_left_out(model, snapshot, programs)):

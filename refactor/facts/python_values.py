@@ -20,6 +20,7 @@ from refactor.facts.evidence import (
     Texts,
     added,
     joined,
+    literal,
     parent,
     several,
 )
@@ -185,7 +186,7 @@ class Reader:
         """Read a string, or bytes."""
         value = node.evaluated_value
         text = value if isinstance(value, str) else value.decode("utf-8", "replace")
-        return (Text(text.replace("\0", "")),)
+        return (literal(text),)
 
     def strings(self, node: cst.ConcatenatedString) -> Texts:
         """Read strings that stand side by side."""
@@ -198,7 +199,7 @@ class Reader:
         found: Texts = (Text(""),)
         for part in node.parts:
             if isinstance(part, cst.FormattedStringText):
-                more: Texts = (Text(part.value.replace("{{", "{").replace("}}", "}")),)
+                more: Texts = (literal(part.value.replace("{{", "{").replace("}}", "}")),)
             else:
                 assert isinstance(part, cst.FormattedStringExpression)
                 more = self.texts(part.expression)

@@ -19,6 +19,7 @@ from refactor.facts.evidence import (
     Text,
     Texts,
     evidence,
+    literal,
     names_of,
     of_text,
     program_names,
@@ -101,6 +102,9 @@ class _Call:
     def argument(self, names: tuple[str, ...], element: int | None) -> Texts | None:
         """Return an argument, or an element of it."""
         code = self.code(names)
+        if given := re.search(r"\bcb\(\s*null\s*,", code):  # a function that hands on a value
+            start, end = next(pieces(code, ",", given.end()))
+            code = code[start:end]
         return self.source.element(code, element) if code else None
 
     def code(self, names: tuple[str, ...]) -> str:
@@ -128,12 +132,13 @@ class _Call:
 
 def read(path: str, text: str, language: str) -> Iterator[tuple[str, Found]]:
     """Yield what a file does, each with the field that it belongs to, imports included."""
+    text = literal(text.replace("\r\n", "\n")).text
     if language == "shell":
         yield from _script(path, text)
         return
     language = _ALIASES.get(language, language)
     grammar = _GRAMMARS[language]
-    text = _without_comments(text.replace("\r\n", "\n"), grammar.comments)
+    text = _without_comments(text, grammar.comments)
     source = SourceText(path, text, grammar.concat)
     imports = []
     for match in re.finditer(grammar.imports, text, re.MULTILINE):
@@ -316,7 +321,6 @@ _DEFINED = re.compile(
 
 def _script(path: str, text: str) -> Iterator[tuple[str, Found]]:
     """Yield what a shell script does."""
-    text = text.replace("\r\n", "\n")
     text = _HEREDOC.sub(lambda match: match[1] + "\n" * match[0].count("\n"), text)
     text = expanded(re.sub(_HASH, "", text))
     text = _CASE.sub(r"\1;", _NUMBERS.sub(lambda match: "=0" + "\n" * match[0].count("\n"), text))
@@ -371,7 +375,7 @@ class _Words:
 def settings(path: str, text: str) -> Iterator[tuple[str, Found]]:
     """Yield what the properties of a Spring application say, in either of their forms."""
     above: list[tuple[int, str]] = []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(literal(text).text.split("\n"), 1):
         match = re.match(r"([ \t]*)([\w.-]+)[ \t]*[:=](?:[ \t]+|(?=\S)|\Z)(.*)", line)
         if match is None:
             continue

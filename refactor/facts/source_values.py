@@ -18,6 +18,7 @@ from refactor.facts.evidence import (
     Texts,
     added,
     joined,
+    literal,
     parent,
     several,
 )
@@ -183,7 +184,7 @@ class SourceText:
         quote, body = quoted[0][0], quoted[0][1:-1]
         if len(quoted[0]) < 2 or quoted[0][-1] != quote:
             return UNKNOWN
-        body = re.sub(r"\\(.)", r"\1", body.replace("\0", ""), flags=re.DOTALL)
+        body = literal(re.sub(r"\\(.)", r"\1", body, flags=re.DOTALL)).text
         if quote == "'":
             return (Text(body),)
         found: Texts = (Text(""),)
@@ -263,9 +264,9 @@ class SourceText:
             return several(others) if others else VARIABLE
         if not arguments:
             return UNKNOWN
-        return self.known_call(name, arguments, list(values))
+        return self.known_call(name, arguments, list(values), depth)
 
-    def known_call(self, name: str, arguments: list[str], values: list[Texts]) -> Texts:
+    def known_call(self, name: str, arguments: list[str], values: list[Texts], depth: int) -> Texts:
         """Read a call of a function that handles paths or texts."""
         if _FORMATS.search(name) and len(values[0]) == 1:
             found: Texts = (Text(""),)
@@ -285,7 +286,7 @@ class SourceText:
                 found = joined(found, value)
             return found
         if name.endswith((".join", ".resolve")):
-            found = self.texts(name.rpartition(".")[0], MAX_DEPTH - 1)
+            found = self.texts(name.rpartition(".")[0], depth + 1)
             for value in values:
                 found = joined(found, value)
             return found
@@ -294,7 +295,10 @@ class SourceText:
     def chain(self, code: str, rest: str, depth: int) -> Texts:
         """Read a method of what a call gives: a default, or a path below."""
         default = re.fullmatch(
-            r"\.(?:unwrap_or|unwrap_or_else|getOrElse|orElse)\((?:\|\w*\|)?(.*)\)", rest, re.DOTALL
+            r"\.(?:(?:unwrap_or|unwrap_or_else|getOrElse|orElse)\((?:\|\w*\|)?"
+            r"|getOrDefault\([^,()]*,)(.*)\)",
+            rest,
+            re.DOTALL,
         )
         if default:
             return self.texts(default[1], depth + 1)
