@@ -45,6 +45,20 @@ _COMPILERS = re.compile(
     r"^FROM\s+(?:--\S+\s+)*(?:docker\.io/(?:library/)?)?(?:golang|rust|maven|gradle|"
     r"mcr\.microsoft\.com/dotnet/sdk|mcr\.microsoft\.com/dotnet/core/sdk)[:\s@]", re.IGNORECASE,
 )  # fmt: skip
+# Official images that run as root and are no service: what starts from another one is not known.
+_OFFICIAL = re.compile(
+    r"(?:docker\.io/)?(?:library/)?(?:python|pypy|node|golang|ruby|php|rust|openjdk|eclipse-temurin|debian|"
+    r"ubuntu|alpine|amazoncorretto|mcr\.microsoft\.com/dotnet/[\w/-]+|gcr\.io/distroless/[\w.-]+|"
+    r"maven|gradle|elixir|perl|scratch)(?:[:@].*)?\Z"
+)
+_NEEDS_ROOT = re.compile(
+    r"^(?:CMD|ENTRYPOINT)\b.*\b(?:nginx|apache2\w*|httpd|sshd|crond?|supervisord|dockerd|systemd|init)\b"
+    r"|^EXPOSE\s(?:.*\s)?(?:\d{1,2}|[1-9]\d\d|10[01]\d|102[0-3])(?:/|\s|$)"
+    r"|^FROM\s.*(?:-apache|windowsservercore|nanoserver|ltsc)|^USER\s+(?:root|0)\b",
+    re.MULTILINE | re.IGNORECASE,
+)
+_SOURCES = frozenset({".py", ".js", ".ts", ".go", ".rb", ".java"})
+_LISTENS_LOW = re.compile(r"(?i)(?:listen\w*\s*\(|port\s*=\s*)[\"':]*80\b")
 _ROOT_USERS = frozenset({"", "root", "0", "0:0", "root:root"})
 
 
@@ -77,7 +91,7 @@ def instructions(text: str) -> list[str]:
     return [line.strip() for line in re.sub(r"\\\r?\n", " ", text).split("\n") if line.strip()]
 
 
-def asks(text: str) -> set[str]:
+def asks(text: str, folder: Path | None = None) -> set[str]:
     """Return which questions a Dockerfile raises: split, reorder, user."""
     lines = instructions(text)
     starts = [i for i, line in enumerate(lines) if line.upper().startswith("FROM ")]
@@ -93,10 +107,31 @@ def asks(text: str) -> set[str]:
             before = before or not whole
             if whole and not before:
                 found.add("reorder")
-    users = [line.split()[1] for line in lines[starts[-1] :] if re.match(r"(?i)USER\s+\S", line)]
-    if not users or users[-1] in _ROOT_USERS:
+    chain, base = _final(lines, starts)
+    users = [line.split()[1] for line in chain if re.match(r"(?i)USER\s+\S", line)]
+    root = not users or users[-1] in _ROOT_USERS
+    root = root and any(re.match(r"(?i)(?:CMD|ENTRYPOINT)\b", line) for line in chain)
+    sources = () if folder is None else (p for p in folder.rglob("*") if p.suffix in _SOURCES)
+    low = any(_LISTENS_LOW.search(p.read_text(errors="replace")) for p in sources if p.is_file())
+    if root and not low and _OFFICIAL.match(base) and not _NEEDS_ROOT.search("\n".join(chain)):
         found.add("user")
     return found
+
+
+def _final(lines: list[str], starts: list[int]) -> tuple[list[str], str]:
+    """Return the instructions of the last stage and of those it starts from, and their base."""
+    stages = [lines[a:b] for a, b in zip(starts, [*starts[1:], len(lines)], strict=True)]
+    names = {}
+    for number, stage in enumerate(stages):
+        words = [word for word in stage[0].split()[1:] if not word.startswith("--")]
+        names[number] = (words[0], words[2].lower() if len(words) > 2 else "")
+    at, chain = len(stages) - 1, list(stages[-1]) if stages else []
+    while True:
+        base = names[at][0] if stages else ""
+        parent = next((n for n in range(at) if names[n][1] == base.lower()), None)
+        if parent is None:
+            return chain, base
+        at, chain = parent, [*stages[parent], *chain]
 
 
 def answer(question: str) -> tuple[str, ...]:
@@ -117,7 +152,7 @@ def measure(root: Path) -> tuple[dict[str, Tally], dict[str, Result]]:
         config = Config(select=("all",), level=Safety.RISKY)
         result = run(file, data, config, Site(DiskContext(folder), file, home))
         results[label] = result
-        for question in asks(data.decode("utf-8", "replace")):
+        for question in asks(data.decode("utf-8", "replace"), (folder / file).parent):
             tally = tallies[question]
             tally.eligible.append(label)
             ids = answer(question)

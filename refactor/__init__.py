@@ -5,6 +5,7 @@ from refactor import split_edits as split_edits
 from refactor import stage_edits as stage_edits
 from refactor import user_edits as user_edits
 from refactor import words as words
+from refactor.effects import distroless as distroless
 from refactor.facts import apt as apt
 from refactor.facts import archives as archives
 from refactor.facts import caches as caches

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from refactor.edits import with_comments
+from refactor.facts import slim_bases
 from refactor.facts.environments import VENV, interpreter
 from refactor.facts.python_split import Split, Thinner
 from refactor.facts.stages import as_keyword
 from refactor.shell import Command, Word
 from refactor.snapshot import Snapshot
-from refactor.source import Edit, Span
+from refactor.source import Edit, Span, apply
 from refactor.syntax import SPACE, Instruction
 
 _COMMENT = re.compile(r"^[ \t]*#")
@@ -40,6 +41,12 @@ def split_environment(snapshot: Snapshot, plan: Split) -> tuple[Edit, ...] | Non
             return None
         found += edits
     return tuple(found)
+
+
+def idle(snapshot: Snapshot, edits: tuple[Edit, ...]) -> str:
+    """Return why a split would make no image smaller: its base would stay the full one."""
+    found = slim_bases.idle(snapshot.with_text(apply(snapshot.text, edits)))
+    return found.reason if found else ""
 
 
 def _lines(snapshot: Snapshot, ins: Instruction) -> Span:

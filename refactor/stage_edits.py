@@ -12,6 +12,7 @@ from refactor.model import Change, Claim, Effect, Refusal, Safety
 from refactor.shell import literal
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span
+from refactor.split_edits import idle
 from refactor.syntax import SPACE, Instruction
 
 _PLAIN = re.compile(r"[\w@%+=:,./*-]+\Z", re.ASCII)
@@ -23,7 +24,16 @@ def split(snapshot: Snapshot, language: str, level: Safety) -> Iterator[Change |
     if isinstance(found, Obstacle):
         yield Refusal(found.code, found.reason, found.unlock, found.at.span.start)
     elif found is not None:
-        yield _change(snapshot, found, level)
+        change = _change(snapshot, found, level)
+        same = found.needs.base == found.stage.image.reference
+        reason = ""
+        if same and found.stage.image.full and not found.needs.programs:
+            reason = idle(snapshot, change.edits)
+        if reason and not found.needs.closing:
+            yield Refusal("S530", f"nothing would be left out: {reason}", "see use-slim-base",
+                          found.stage.start.span.start)  # fmt: skip
+        else:
+            yield change
 
 
 def _change(snapshot: Snapshot, plan: Plan, level: Safety) -> Change:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from refactor.effects import Block, Build, Copy, Event, Exec, Stage, Verbatim, flat
 from refactor.effects.build import with_argument, with_flag
+from refactor.effects.distroless import distroless_based
 from refactor.effects.ignored import left_out
 from refactor.effects.licences import (
     FRONTEND,
@@ -102,6 +103,11 @@ class _Relation:
             return "the build arguments differ"
         if len(before.stages) != len(after.stages):
             return self.split(before, after)
+        around = self.around[0], self.assumes, self.graph
+        based = distroless_based(before, after, self.claims, *around)
+        if isinstance(based, str):
+            return based
+        before = based
         for index, (b, a) in enumerate(zip(before.stages, after.stages, strict=True)):
             label = b.name or str(index)
             if b.base != a.base and (claim := self.base_claim(f"stage {label}")):
@@ -187,9 +193,7 @@ class _Relation:
         claim = next((c for c in +self.claims if c.effect is Effect.STAGES), None)
         if claim is None or not self.use(claim.effect, *claim.footprint):
             return "the number of stages differs"
-        return split(
-            Cut(before, after, claim.footprint, self.around[0], self.assumes, self.graph)
-        )
+        return split(Cut(before, after, claim.footprint, self.around[0], self.assumes, self.graph))
 
     def moved(self, before: Stage, after: Stage, label: str) -> bool:
         """Use up the claim that a copy stands behind an install; a RUN may be cut in two for it."""

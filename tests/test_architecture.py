@@ -31,6 +31,7 @@ LAYERS = (
         "facts.slim",
         "facts.users",
         "facts.runtimes",
+        "facts.distroless",
     },
     {"facts.accounts", "facts.environments", "facts.left_out", "facts.programs"},
     {"outside"},

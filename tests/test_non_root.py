@@ -153,7 +153,7 @@ CASES = [
          Safety.RISKY, ("what `git clone https://a.example/b` fetches needs no root",)),
     Case("a-script-that-is-not-there", f'{COPY}EXPOSE 8000\nCMD ["bash", "/x.sh"]\n',
          f'{SLIM}{CREATED}COPY . .\nEXPOSE 8000\n{USER}CMD ["bash", "/x.sh"]\n', {"app.py": ""},
-         Safety.RISKY, ("CMD: bash needs no root",)),
+         Safety.RISKY, ("CMD: bash /x.sh needs no root",)),
     Case("a-home-that-is-there", f"FROM python:3.12-slim\nWORKDIR /home/app\nCOPY . .\n{CMD}",
          "FROM python:3.12-slim\nWORKDIR /home/app\nRUN groupadd --gid 10001 appuser \\\n"
          "    && useradd --no-log-init --uid 10001 --gid appuser --create-home "
@@ -451,7 +451,8 @@ def test_how_users_are_created() -> None:
 def test_what_wraps_a_command() -> None:
     for text in (
         "exec nginx", "tini -- nginx", "env A=b nginx", "dumb-init nginx", "nice -n 5 nginx",
-        "bundle exec nginx", "conda run -n a nginx", "timeout -s INT 5 nginx", "A=b nginx", "then nginx",
+        "bundle exec nginx", "conda run -n a nginx", "timeout -s INT 5 nginx", "A=b nginx",
+        "then nginx",
     ):  # fmt: skip
         assert unwrapped(tuple(text.split())) == ("nginx",), text
 

@@ -38,6 +38,8 @@ _PIP = "COPY requirements.txt .\nRUN pip install -r requirements.txt\nCOPY . .\n
     examples=[
         Example("FROM python:3.12-slim\nRUN pip install flask\n", files=("app.py=",),
                 note="nothing in it only builds"),
+        Example("FROM python:3.12\nRUN pip install flask\nRUN make\n", files=("app.py=",),
+                refuses="S530", note="the base would stay the full one"),
         Example(f"{_FROM}{_APT}{_PIP}", refuses="S516", note="no build context is known"),
         Example(f"{_FROM}{_APT}RUN pip install -e .\n", files=("setup.py=",), refuses="S504"),
         Example(f"{_FROM}{_APT}{_PIP}", files=("requirements.txt=", "run.sh=exec gcc x.c\n"),
@@ -66,6 +68,10 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                           "move it above the RUN", found.first.span.start)  # fmt: skip
             continue
         names = sorted(set(found.dropped))
+        if not names and (reason := split_edits.idle(snapshot, written)):
+            yield Refusal("S530", f"nothing would be left out: {reason}", "see use-slim-base",
+                          found.first.span.start)  # fmt: skip
+            continue
         what = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         claimed = frozenset(
             {f"builder {found.builder}", "kind environment", *(f"- {name}" for name in names)}

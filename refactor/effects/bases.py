@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from refactor.effects.roots import roots
 from refactor.effects.stages import Surroundings
 from refactor.facts.environments import VENV, compiles_later, environment_of
 from refactor.facts.images import Image
-from refactor.facts.installs import Unknown
+from refactor.facts.installs import Unknown, looks_like_install
 from refactor.facts.python_packages import python_package
 from refactor.facts.slim import Lost, lost_by_slim, provider, slim
 
@@ -21,7 +22,28 @@ UPDATE = ("apt-get", "update")
 INSTALL = ("apt-get", "install", "-y", "--no-install-recommends")
 CLEAN = ("rm", "-rf", "/var/lib/apt/lists/*")
 # A program of these is installed where it is needed; what needs another one stays as it is.
-_TOOLS = frozenset({"curl", "wget", "git", "unzip", "procps", "openssh-client", "gnupg", "file"})
+_TOOLS = frozenset(
+    {
+        "curl",
+        "wget",
+        "git",
+        "unzip",
+        "procps",
+        "openssh-client",
+        "gnupg",
+        "file",
+        "xz-utils",
+        "bzip2",
+    }
+)
+# Programs that others start, by the words that ask for them.
+_STARTED = (
+    (re.compile(r"\bapt-key\b|\badd-apt-repository\b"), "gpg"),
+    (re.compile(r"\btar\b.*(?:\s-?[a-zA-Z]*J|\.t?xz\b|--xz)"), "xz"),
+    (re.compile(r"\btar\b.*(?:\s-?[a-zA-Z]*j|\.t?bz2?\b|--bzip2)"), "bzip2"),
+    (re.compile(r"\bgit\+"), "git"),
+)
+_FETCHES = frozenset({"curl", "wget", "git"})  # over https, with the certificates of the system
 _SPLIT = "install in a stage of its own, or install packages that have wheels"
 
 
@@ -38,7 +60,8 @@ def slimmed(build: Build, index: int, image: Image, around: Surroundings) -> Sli
     lost = lost_by_slim(image)
     if lost is None:
         return Unknown("B604", f"{image.reference} has no slim variant that is known", "")
-    if around.sent is None or not around.sent.complete or around.application is None:
+    known = around.sent is not None and around.sent.complete and around.application is not None
+    if not known or around.application is None or not around.application.complete:
         return Unknown("B600", "what stands in the build context is not known",
                        "run where the build context is")  # fmt: skip
     have = {name for event in flat(stage.events) for name in packages_of(event)}
@@ -50,6 +73,8 @@ def slimmed(build: Build, index: int, image: Image, around: Surroundings) -> Sli
             return Unknown("B603", f"{where} runs {name}, which slim lacks", "install it by name")
         assert package
         found[package] = None
+    if "ca-certificates" in lost.packages and _FETCHES & (found.keys() | have):
+        found["ca-certificates"] = None
     if module := compiles_later(around.application.imports):
         return Unknown("B603", f"{module} may call a compiler when it runs", "keep the full image")
     for text in _assumed(build, stage, around, f"{image.name}:{slim(image)}"):
@@ -68,7 +93,8 @@ def _programs(stage: Stage, lost: Lost, around: Surroundings) -> Iterator[tuple[
     """Yield the programs that slim lacks and something runs."""
     names = set(lost.programs)
     for event in flat(stage.events):
-        for name in sorted(names & named_in(event)):
+        asked = {name for pattern, name in _STARTED if pattern.search(event.text)}
+        for name in sorted(names & (named_in(event) | asked)):
             yield f"`{event.text[:60]}`", name
     for root in roots(stage, around):
         for name in sorted(names & root.programs):
@@ -91,6 +117,9 @@ def _assumed(
                 yield f"what is copied from {name} links to nothing that {base} lacks"
         elif _is_bounded(event):
             continue
+        elif looks_like_install(getattr(event, "argv", ())):
+            yield Unknown("B602", f"`{event.text[:60]}` may build what it installs", _SPLIT)
+            return
         elif runs_others(event):
             if not isinstance(event, Exec) or event.argv[:1] not in (("python",), ("python3",)):
                 yield Unknown("B603", f"`{event.text[:80]}` may need what slim lacks",
@@ -123,6 +152,8 @@ def _distributions(build: Build, index: int, image: Image, around: Surroundings)
         if names is None:
             return Unknown("B602", "which distributions are installed is not known", _SPLIT)
         for name in sorted(names):
+            if "git+" in name and number == index:
+                return Unknown("B602", f"{name} is fetched with git and built", _SPLIT)
             known = python_package(name)
             built = known is not None and known.wheels == "none"
             if built and number == index:

@@ -40,6 +40,8 @@ def needs(build: Build, index: int, image: Image, around: Surroundings, user: st
     found = Needs(user, directory(stage), home.text if home and not home.raw else "")
     placed = image_files(build, index, around.sent) if around.sent else None
     run = started(stage, image, placed, around)
+    if placed is not None and placed.files:
+        found.assume(FROM_GIT)
     Processes(found, run, env, placed, around.application).look()
     for event in (e for s in build.stages[: index + 1] for e in flat(s.events)):
         if _CLONE.search(event.text):
@@ -124,7 +126,7 @@ def _copied(found: Needs, event: Copy, stage: Stage) -> None:
         if "://" in source.text and not any(name in e.text for e in stage.events if e != event):
             found.stop("U305", f"`{event.text[:70]}`: what is fetched can be read by root alone",
                        "write ADD --chmod=644")  # fmt: skip
-    if event.origin is None:
+    if event.origin is None and not event.inline:
         found.assume(FROM_GIT)
 
 

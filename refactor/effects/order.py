@@ -29,6 +29,8 @@ _HOMES = ("/root/", "/home/")  # only what is hidden there configures programs
 # They look at what is installed, and change nothing.
 _LOOKS = {"pip": {"check", "freeze", "list", "show", "debug", "cache"}, "npm": {"ls", "list"}}
 _HARMLESS = frozenset({"set -e", "set pipefail", "set u", "set pipefail u", KNOWN_PROGRAM})
+# An install may write these anew, as they are; what else it writes it is there to write.
+_LOCK = re.compile(r"/(?:[\w.-]*lock[\w.-]*|npm-shrinkwrap\.json|go\.mod|go\.sum)\Z")
 _CD = re.compile(r"cd ([\w@%+=:,./-]+)\Z")
 
 
@@ -121,7 +123,7 @@ def passes(
     for path in sorted(known.writes):
         met = [p for p in files if p == path or p.startswith(path.rstrip("/") + "/")
                or path.startswith(p + "/")]  # fmt: skip
-        if met == [path] and path in needed and known.installs:
+        if met == [path] and path in needed and _LOCK.search(path):
             assumes.append(f"`{event.text}` leaves {path} as it is in the build context")
         elif met and not (isinstance(event, Copy) and _same(event, copy, placed, met)):
             return Unknown(

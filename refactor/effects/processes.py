@@ -141,7 +141,8 @@ class Processes:
         own = item.where in ("CMD", "ENTRYPOINT") and programs.program(item.name, ()) is None
         if own and any(map(self.is_read, _COMPILED)):
             return
-        name = item.argv[0] if "$" not in item.argv[0] else item.text[:60]
+        plain = item.name not in SHELLS and "$" not in item.argv[0]
+        name = item.argv[0] if plain else item.text[:60]
         if name not in self.unknowns:
             self.unknowns.add(name)
             self.needs.assume_harmless(f"{item.where}: {name}")

@@ -15,6 +15,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from refactor.effects.events import Block, Build, Copy, Event, Exec, Stage, Verbatim, flat
+from refactor.facts.installs import looks_like_install
+from refactor.facts.packages import argv_operation
 from refactor.knowledge import table
 from refactor.words import Value
 
@@ -38,9 +40,12 @@ _REGIONS = {
     "node": (TOP,),
     "system-packages": ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/var", "/opt", "/boot"),
 }
+# Package managers of distributions install what is built already.
+_SYSTEM = frozenset("apt apt-get aptitude apk yum dnf microdnf tdnf zypper pacman".split())
 _PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
 _ACCOUNTS = frozenset({"/etc/passwd", "/etc/group"})
 _LINKED = re.compile(r"\A/(?:bin|sbin|lib|lib32|lib64)(?=/|\Z)")  # since 2020 links into /usr
+_PATTERN = re.compile(r"((?:[\w@%+=:,.-]*/)*)[\w@%+=:,.-]*\*[\w@%+=:,.*-]*\Z", re.ASCII)
 _SAFE_WORD = re.compile(r"[\w@%+=:,./-]+\Z", re.ASCII)
 
 
@@ -175,6 +180,9 @@ def runs_others(event: Event) -> bool:
         return any(runs_others(part) for part in flat(event.parts))
     row = _rows().get(event.argv[0]) if event.argv else None
     words = (*event.argv, *event.assignments, *event.redirects)
+    found = argv_operation(event.argv) if event.argv else None
+    if looks_like_install(event.argv) or (found is not None and found.manager not in _SYSTEM):
+        return True  # it may build what it installs
     if not event.argv:
         return any("$(" in word or "`" in word for word in words)
     return row is None or "any" in row["reads"].split() or any("$(" in w or "`" in w for w in words)
@@ -199,8 +207,10 @@ def _regions(words: str, event: Exec) -> set[str]:
 
 
 def _argument(word: str, event: Exec) -> str:
-    """Return the path that an argument may be; an option's value counts too."""
+    """Return the path that an argument may be, or a pattern's folder; an option's value too."""
     value = word.partition("=")[2] if word.startswith("-") and "=" in word else word
+    if match := _PATTERN.match(value):
+        value = match[1] or "."
     return _path(value, event.setting.workdir)
 
 

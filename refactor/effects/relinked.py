@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from refactor.effects.containers import lineage
 from refactor.effects.distributions import installed
-from refactor.effects.environments import is_cleanup, is_update, packages_of
+from refactor.effects.dropping import is_cleanup, is_update, packages_of
 from refactor.effects.events import Build, Copy, Event, Exec, Stage, flat
 from refactor.effects.order import directory, environment
 from refactor.effects.provenance import runs_others
@@ -39,19 +39,19 @@ class Scene(NamedTuple):
     """A build, the stage that is looked at, and what is known around it."""
 
     build: Build
-    index: int
+    number: int
     graph: Graph
     around: Surroundings
 
     @property
     def stage(self) -> Stage:
         """The stage itself."""
-        return self.build.stages[self.index]
+        return self.build.stages[self.number]
 
     @property
     def image(self) -> Image:
         """The image that the stage starts from."""
-        return self.graph.stages[self.index].image
+        return self.graph.stages[self.number].image
 
     @property
     def asked(self) -> frozenset[str]:
@@ -132,7 +132,7 @@ def usable(scene: Scene, venv: Environment) -> Unknown | None:
                        "no later", "start both from the same image")  # fmt: skip
     if builder.platform != scene.stage.platform or config["onbuild"]:
         return Unknown("B622", f"{name} is built for another platform, or has ONBUILD", _BY_HAND)
-    others = [s for i, s in enumerate(scene.build.stages) if i != scene.index]
+    others = [s for i, s in enumerate(scene.build.stages) if i != scene.number]
     if builder.name in scene.asked or any(_uses(stage, venv.builder) for stage in others):
         return Unknown("B622", f"{name} is used for something else too", _BY_HAND)
     return None
@@ -175,9 +175,11 @@ def contents(scene: Scene, venv: Environment, reference: str) -> tuple[str, ...]
                                "install with pip, from a requirements.txt")  # fmt: skip
             assumes[f"`{event.text[:100]}` installs nothing into {venv.folder}"] = None
     if unsure:
-        names = ", ".join(sorted(unsure))
-        assumes[f"{names}: installed from wheels, or linked to nothing that {reference} lacks, and "
-                "starting no program"] = None  # fmt: skip
+        listed = ", ".join(sorted(unsure))
+        assumes[
+            f"{listed}: installed from wheels or linked to nothing that {reference} lacks, and "
+            "starting no program"
+        ] = None
     return tuple(assumes)
 
 

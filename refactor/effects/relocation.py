@@ -30,6 +30,8 @@ def runs_left_out(
     for found in application.programs:
         if found.value.rpartition("/")[2] in programs:
             return f"{found.path}:{found.line} runs {found.value}, which is left out"
+    if not application.complete:
+        return "not all of the application's sources could be read"
     if module := compiles_later(application.imports):
         return f"{module} may call a compiler when it runs"
     for found in application.unknown if assumes is not None else ():

@@ -11,6 +11,14 @@ from refactor.effects.events import Stage
 if TYPE_CHECKING:
     from refactor.effects.stages import Surroundings
 
+# Programs whose names are plain words: in a script they count where a command starts.
+_WORDS = frozenset(
+    "file make patch time convert display import link split at as ld join m4 who".split()
+)
+_STARTS = re.compile(
+    r"(?:^|[;&|(`]|\b(?:exec|sudo|then|do|else|command|xargs|env)\b|=)[ \t]*([\w.+/-]+)",
+    re.MULTILINE,
+)
 _WORD = re.compile(r"[\w.+/-]+")
 _SCRIPT = re.compile(
     r"(?:\.(?:sh|bash|conf|cfg|ini|service|procfile)|/?Procfile|entrypoint[\w-]*)\Z"
@@ -54,7 +62,9 @@ def roots(stage: Stage, around: Surroundings) -> Iterator[Root]:
         text = (around.sent.text(path) or "")[:MAX_SCRIPT]
         code = "\n".join(line for line in text.split("\n") if not line.lstrip().startswith("#"))
         first = text.partition("\n")[0]
-        yield _root(path, f"{first}\n{code}" if first.startswith("#!") else code)
+        found = _root(path, f"{first}\n{code}" if first.startswith("#!") else code)
+        started = {name.rpartition("/")[2] for name in _STARTS.findall(code)}
+        yield found._replace(programs=found.programs - (_WORDS - started))
 
 
 def _root(where: str, text: str) -> Root:

@@ -33,6 +33,15 @@ def candidates(snapshot: Snapshot) -> Iterator[tuple[Stage, Slim | Unknown]]:
         yield stage, slimmed(snapshot.build, stage.index, stage.image, snapshot)
 
 
+def idle(snapshot: Snapshot) -> Unknown | None:
+    """Return why the last stage keeps its full base: what was split off leaves nothing out then."""
+    last = snapshot.graph.stages[-1]
+    for stage, found in candidates(snapshot):
+        if stage is last:
+            return found if isinstance(found, Unknown) else None
+    return Unknown("B604", f"{last.image.reference} has no slim variant that is known", "")
+
+
 def _runs(snapshot: Snapshot, stage: Stage) -> bool:
     """Whether an image is made of a stage, and nothing else starts from it or copies from it."""
     targets = snapshot.invocations.targets if snapshot.invocations else frozenset()
