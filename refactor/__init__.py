@@ -1,6 +1,7 @@
 """Reads, checks and rewrites Dockerfiles. A transform imports what stands here, nothing else."""
 
 from refactor import edits as edits
+from refactor import purge_edits as purge_edits
 from refactor import split_edits as split_edits
 from refactor import stage_edits as stage_edits
 from refactor import user_edits as user_edits
@@ -19,6 +20,7 @@ from refactor.facts import non_root as non_root
 from refactor.facts import packages as packages
 from refactor.facts import ports as ports
 from refactor.facts import pragmas as pragmas
+from refactor.facts import purging as purging
 from refactor.facts import python_split as python_split
 from refactor.facts import releases as releases
 from refactor.facts import reordering as reordering

@@ -115,6 +115,8 @@ def _outcome(run: _Run, transforms: Sequence[Transform]) -> Outcome:
             if isinstance(finding, Change):
                 if finding.effective_level < run.level:
                     pending[finding.effective_level] += 1
+            elif isinstance(finding, Refusal) and transform.highest < run.level:
+                continue
             elif isinstance(finding, Refusal):
                 refusals.append((transform, finding))
             else:

@@ -147,7 +147,8 @@ Propose = Callable[["Snapshot", Any], Iterable[Finding]]
 class Transform:
     """A named refactoring. `triggers`: one of these words must occur, in any case.
 
-    `answers` are the rules of hadolint and BuildKit whose ignore comments hold for it too.
+    `answers` are the rules of hadolint and BuildKit whose ignore comments hold for it too. `highest`
+    is the level that its changes can have at most: above it, it has nothing to refuse.
     """
 
     id: str
@@ -161,6 +162,7 @@ class Transform:
     options: type | None = None
     excludes: frozenset[str] = frozenset()
     examples: tuple[Example, ...] = field(default=(), compare=False)
+    highest: Safety = Safety.SAFE
 
     @property
     def title(self) -> str:
@@ -178,6 +180,7 @@ def transform(
     options: type | None = None,
     excludes: Iterable[str] = (),
     examples: Iterable[Example] = (),
+    highest: Safety = Safety.SAFE,
 ) -> Callable[[Propose], Transform]:
     """Make a transform of a function: the id is the file's name, the page its docstring."""
 
@@ -197,6 +200,7 @@ def transform(
             options=options,
             excludes=frozenset(excludes),
             examples=tuple(examples),
+            highest=highest,
         )
 
     return wrap

@@ -25,6 +25,7 @@ from refactor.effects.licences import (
     same_copy,
 )
 from refactor.effects.order import difference, reordered
+from refactor.effects.purges import purged_again
 from refactor.effects.stages import Cut, Surroundings, split
 from refactor.facts.metadata import AUTHORS, author
 from refactor.facts.stages import Graph
@@ -104,10 +105,11 @@ class _Relation:
         if len(before.stages) != len(after.stages):
             return self.split(before, after)
         around = self.around[0], self.assumes, self.graph
-        based = distroless_based(before, after, self.claims, *around)
-        if isinstance(based, str):
-            return based
-        before = based
+        for relation in (distroless_based, purged_again):
+            found = relation(before, after, self.claims, *around)
+            if isinstance(found, str):
+                return found
+            before = found
         for index, (b, a) in enumerate(zip(before.stages, after.stages, strict=True)):
             label = b.name or str(index)
             if b.base != a.base and (claim := self.base_claim(f"stage {label}")):

@@ -399,7 +399,7 @@ PENDING: dict[str, tuple[bytes, str, str]] = {
     "done at suggested": (
         b"FROM a\nRUN b\nRUN c\n",
         "suggested",
-        "1 file would be changed (1 change), 0 unchanged",
+        "1 file would be changed (1 change), 0 unchanged; 1 place left alone (--verbose says why)",
     ),
     "after what is done": (
         b"FROM a as b\nRUN b\nRUN c\n",

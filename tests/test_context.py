@@ -160,12 +160,14 @@ def mark(snapshot: Snapshot, options: None):  # type: ignore[no-untyped-def]
 
 
 def test_a_change_of_another_file_alone_comes_to_rest() -> None:
-    snapshot = Snapshot(PurePath("Dockerfile"), "FROM a\n", parse("FROM a\n"), memory("a="))
+    text = "FROM a\n"
+    snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), memory("app/a="), home="app")
     outcome = refactor(snapshot, [mark])
     assert [step.change.reason for step in outcome.steps] == ["a note"]
     assert outcome.snapshot.files == {"note": "seen\n"}
+    assert outcome.snapshot.read("note") == "seen\n"
     assert outcome.snapshot.sent is not None
-    assert outcome.snapshot.sent.text("note") == "seen\n"
+    assert outcome.snapshot.sent.kind("note") == ""
 
 
 def test_other_files_are_written_with_the_dockerfile_or_not_at_all(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ OWN = {
     for path in (Path(__file__).parent.parent / "transforms").glob("[!_]*.py")
 }
 CLASHING = {"mount-package-caches"}  # what it excludes is on by default
-OFF = {"separate-definition-comments"} | CLASHING
+OFF = {"separate-definition-comments", "use-distroless-base"} | CLASHING
 
 
 def test_our_own_are_there_in_order(install: Install) -> None:

@@ -31,6 +31,7 @@ _RUN = "RUN pip install -r requirements.txt\n"
 @transform(
     phase=Phase.CACHE_ORDER,
     triggers=("copy", "add"),
+    highest=Safety.SUGGESTED,
     examples=[
         Example(f"{_FLASK}COPY . .\n{_RUN}", refuses="C400", note="no build context is known"),
         Example(f"{_FLASK}COPY requirements.txt .\n{_RUN}COPY . .\n", files=_FILES),

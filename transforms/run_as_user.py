@@ -38,6 +38,7 @@ _CREATED = (
 @transform(
     phase=Phase.USER,
     triggers=("from",),
+    highest=Safety.SUGGESTED,
     answers=("DL3002",),
     examples=[
         Example(f"{_PYTHON}USER 1001\n{_CMD}", files=("app.py=",)),

@@ -20,6 +20,7 @@ _OLD = (_FILES[0].replace("net8.0", "net6.0"),)
 @transform(
     phase=Phase.STAGES,
     triggers=("dotnet/sdk",),
+    highest=Safety.RISKY,
     examples=[
         Example(f"{_FROM}{_PUBLISH}{_CMD}", refuses="S516", note="no build context is known"),
         Example(f'{_FROM}{_PUBLISH}CMD ["dotnet", "run"]\n', files=_FILES, refuses="S510"),

@@ -18,6 +18,7 @@ _FILES = ('package.json={"scripts":{"build":"esbuild src/a.js --outfile=dist/a.j
 @transform(
     phase=Phase.STAGES,
     triggers=("node",),
+    highest=Safety.SUGGESTED,
     examples=[
         Example(f"{_FROM}{_BUILD}RUN cp -r dist/. /var/www/html/\n{_CMD}", refuses="S516"),
         Example(f"{_FROM}{_BUILD}{_CMD}", files=_FILES, refuses="S502",

@@ -19,6 +19,7 @@ _BUILD = "RUN CGO_ENABLED=0 go build -o /app\n"
 @transform(
     phase=Phase.STAGES,
     triggers=("golang",),
+    highest=Safety.SUGGESTED,
     examples=[
         Example(f'{_FROM}{_BUILD}CMD ["/app"]\n', refuses="S516", note="no build context is known"),
         Example(f'{_FROM}{_BUILD}CMD ["go", "run", "."]\n', files=_FILES, refuses="S510",

@@ -19,6 +19,7 @@ _MORE = ("pom.xml=<project><artifactId>app</artifactId><dependencies><dependency
 @transform(
     phase=Phase.STAGES,
     triggers=("maven", "gradle", "temurin", "openjdk"),
+    highest=Safety.RISKY,
     examples=[
         Example(f"{_FROM}{_CMD}", refuses="S516", note="no build context is known"),
         Example(f'{_FROM}CMD ["mvn", "exec:java"]\n', files=(_POM,), refuses="S510"),

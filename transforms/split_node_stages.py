@@ -18,6 +18,7 @@ _BUILD = ('package.json={"scripts":{"start":"node dist/app.js","build":"tsc"},'
 @transform(
     phase=Phase.STAGES,
     triggers=("node",),
+    highest=Safety.SUGGESTED,
     examples=[
         Example(f'{_FROM}WORKDIR /app\nCOPY . .\nRUN npm ci\nCMD ["npm", "start"]\n',
                 files=(_PACKAGE,), note="there is nothing to leave out"),

@@ -35,6 +35,7 @@ _PIP = "COPY requirements.txt .\nRUN pip install -r requirements.txt\nCOPY . .\n
 @transform(
     phase=Phase.STAGES,
     triggers=("pip",),
+    highest=Safety.SUGGESTED,
     examples=[
         Example("FROM python:3.12-slim\nRUN pip install flask\n", files=("app.py=",),
                 note="nothing in it only builds"),

@@ -18,6 +18,7 @@ _FILES = ("Gemfile=gem 'pg'\n", "config.ru=\n")
 @transform(
     phase=Phase.STAGES,
     triggers=("ruby",),
+    highest=Safety.SUGGESTED,
     examples=[
         Example(f"{_FROM}{_APP}{_CMD}", files=_FILES, note="there is nothing to leave out"),
         Example(f"{_FROM}{_TOOLS}{_APP}{_CMD}", refuses="S516"),

@@ -19,6 +19,7 @@ _SSL = f'{_LOCK}\n[[package]]\nname = "openssl-sys"\n'
 @transform(
     phase=Phase.STAGES,
     triggers=("rust",),
+    highest=Safety.RISKY,
     examples=[
         Example(f"{_FROM}{_CMD}", refuses="S516", note="no build context is known"),
         Example(f"{_FROM}{_CMD}", files=_FILES, refuses="S501", note="there is no Cargo.lock"),

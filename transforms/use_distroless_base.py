@@ -1,8 +1,8 @@
 """Run from an image without a shell.
 
 A distroless image has the language's runtime, certificates and time zones, and nothing else: no
-shell, no package manager, no tools for whoever gets in. A last stage that only copies, and starts
-a program, can run from one; it must start from a slim image of Python 3.13, or Node.js 22, 24 or
+shell, no package manager, no tools for whoever gets in. A last stage that only copies, and starts a
+program, can run from one, if it starts from Debian's variants of Python 3.13 or Node.js 22, 24 or
 26, or from Temurin's Java runtime 17, 21 or 25. The program is started with the same words: where
 the image's own ENTRYPOINT stands for the first of them, CMD leaves them out. A virtual environment
 is told by its builder where the interpreter stands there.
@@ -53,6 +53,7 @@ _FLASK = ("requirements.txt=flask\n", "app.py=import flask\n")
 @transform(
     phase=Phase.BASE,
     triggers=("python", "node", "temurin"),
+    highest=Safety.RISKY,
     default=False,
     examples=[
         Example(f'{_NODE}FROM debian:12-slim\n{_TAKE}CMD ["./server"]\n', files=_SERVER),
@@ -85,11 +86,10 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     for stage in snapshot.graph.stages:
         scene = distroless.Scene(snapshot.build, stage.index, snapshot.graph, snapshot)
         plan = distroless.without_shell(scene)
-        at = stage.start.span.start
-        if plan is not None and "$" in stage.start_word:
-            plan = distroless.Unknown("B605", f"{stage.start_word} is named by a build argument",
-                                      "edit its default value")  # fmt: skip
-        if isinstance(plan, distroless.Plan):
+        if isinstance(plan, distroless.Plan) and plan.drops and _last(stage)["CMD"].comments:
+            yield Refusal("B621", "a comment stands among the words of CMD", "move it above",
+                          stage.start.span.start)  # fmt: skip
+        elif isinstance(plan, distroless.Plan):
             yield Change(
                 f"{plan.image.reference} has what it needs, and no shell or package manager",
                 tuple(_edits(snapshot, stage, plan)),
@@ -98,7 +98,7 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                 plan.assumes,
             )
         elif plan is not None:
-            yield Refusal(plan.code, plan.reason, plan.unlock, at)
+            yield Refusal(plan.code, plan.reason, plan.unlock, stage.start.span.start)
 
 
 def _edits(snapshot: Snapshot, stage: stages.Stage, plan: distroless.Plan) -> Iterator[Edit]:
@@ -107,7 +107,7 @@ def _edits(snapshot: Snapshot, stage: stages.Stage, plan: distroless.Plan) -> It
     first = start.args_start, start.args_start + len(stage.start_word)
     yield edits.replace_logical(start, *first, plan.image.reference)
     newline = snapshot.dockerfile.newline(start.span.start)
-    last = {ins.keyword: ins for ins in stage.instructions}  # the last of each counts
+    last = _last(stage)
     for key in plan.renames:
         yield _words(last[key.upper()], 1, f'"{plan.image.program}"')
     if plan.drops:
@@ -119,6 +119,11 @@ def _edits(snapshot: Snapshot, stage: stages.Stage, plan: distroless.Plan) -> It
         if plan.link and other.label == plan.builder:
             at = other.instructions[-1].span.end
             yield Edit(Span(at, at), f"RUN {' '.join(plan.link)}{newline}")
+
+
+def _last(stage: stages.Stage) -> dict[str, Instruction]:
+    """Return the last instruction of each keyword: of those that say how to start, it counts."""
+    return {ins.keyword: ins for ins in stage.instructions}
 
 
 def _words(ins: Instruction, count: int, text: str = "") -> Edit:

@@ -33,6 +33,7 @@ _REST = (
 @transform(
     phase=Phase.BASE,
     triggers=("python", "node", "ruby", "perl", "rust"),
+    highest=Safety.SUGGESTED,
     examples=[
         Example(f"FROM python:3.12-slim\n{_REST}", files=_FILES),
         Example(f"FROM python:3.12\n{_REST}", refuses="B600", note="no build context is known"),

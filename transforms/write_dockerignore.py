@@ -38,6 +38,7 @@ MARKER = leftovers.MARKER
 @transform(
     phase=Phase.CONTEXT,
     triggers=("copy", "add"),
+    highest=Safety.SUGGESTED,
     examples=[
         Example("FROM python:3.12\nCOPY requirements.txt .\n", files=("requirements.txt", ".env")),
         Example("FROM scratch\nCOPY . /\n", refuses="I801"),

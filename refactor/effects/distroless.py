@@ -17,12 +17,12 @@ from refactor.effects.events import Build, Copy, Event, Exec, Stage
 from refactor.effects.relinked import Scene as Scene
 from refactor.effects.stages import Surroundings
 from refactor.facts.distroless import Distroless
-from refactor.facts.installs import Unknown as Unknown
 from refactor.facts.stages import Graph
 from refactor.model import Claim, Effect
 from refactor.words import Value
 
 KIND = "kind distroless"
+_OF_BASE = Value("", "base")  # the directory of an image of which it is not known
 
 
 def footprint(scene: Scene, plan: Plan) -> frozenset[str]:
@@ -87,18 +87,22 @@ def _differs(old: Stage, new: Stage, plan: Plan) -> str | None:
 
 
 def _steps_of(stage: Stage) -> list[Event]:
-    """Return the events; where they go is absolute, so the directory does not matter."""
-    return [replace(e, workdir=()) if isinstance(e, Copy) else e for e in stage.events]
+    return [
+        replace(e, workdir=_settled(e.workdir)) if isinstance(e, Copy) else e for e in stage.events
+    ]
 
 
 def _config(stage: Stage) -> dict[str, Any]:
-    """Return what is configured, without what starts the program; both images start in /."""
+    """Return what is configured, without what starts the program."""
     config: dict[str, Any] = dict(stage.config)
     for key in ("from", "entrypoint", "cmd", "cmd stage", "healthcheck"):
         config.pop(key, None)
-    if len(config["workdir"]) == 1 and config["workdir"][0].raw:
-        config["workdir"] = (Value("/"),)
-    return config
+    return config | {"workdir": _settled(config["workdir"])}
+
+
+def _settled(workdir: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Return a directory; that in which all of these images start is the root."""
+    return (Value("/"),) if workdir == (_OF_BASE,) else workdir
 
 
 def _starts_other(old: Stage, new: Stage, plan: Plan) -> str | None:

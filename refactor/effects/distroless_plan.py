@@ -11,6 +11,7 @@ import re
 from typing import NamedTuple
 
 from refactor.effects.artefact_needs import NO_SHELL
+from refactor.effects.bases import Slim, slimmed
 from refactor.effects.events import Copy, Event, Stage
 from refactor.effects.relinked import Environment, Scene, contents, taken, usable
 from refactor.effects.stages import origins
@@ -19,7 +20,6 @@ from refactor.facts.distroless import Distroless, distroless, runs_language
 from refactor.facts.environments import compiles_later
 from refactor.facts.installs import Unknown
 from refactor.facts.runtimes import STANDARD_PATH
-from refactor.facts.slim import slim
 from refactor.facts.users import shipped
 from refactor.words import Value
 
@@ -53,17 +53,29 @@ class Plan(NamedTuple):
 
 def without_shell(scene: Scene) -> Plan | Unknown | None:
     """Return how a stage starts from an image without a shell, or why not; None if none fits."""
-    image, around = scene.image, scene.around
-    if not runs_language(image) or not _is_run(scene):
+    around = scene.around
+    if not runs_language(scene.image) or not _is_run(scene):
         return None
-    there = distroless(image)
+    there = distroless(scene.slim)
     if there is None or not _PLATFORM.match(scene.stage.platform or "--platform=$"):
-        full = distroless(image._replace(tag=slim(image) or "")) is not None
-        return Unknown("B620", f"no distroless image is known to run what {image.reference} runs",
-                       "select use-slim-base too" if full else "")  # fmt: skip
+        return Unknown("B620", f"no distroless image is known for {scene.image.reference}",
+                       "start from a version that has one, in its slim variant")  # fmt: skip
+    named = dict(scene.stage.config)["from"]
+    if isinstance(named, Value) and named.raw:
+        return Unknown("B605", f"{scene.image.reference} is named by a build argument",
+                       "edit its default value")  # fmt: skip
     if around.sent is None or not around.sent.complete or around.application is None:
         return Unknown("B600", "what stands in the build context is not known",
                        "run where the build context is")  # fmt: skip
+    slimmer = Slim((), ())
+    if scene.slim != scene.image:
+        found = slimmed(scene.build, scene.number, scene.image, around)
+        if isinstance(found, Unknown):
+            return found
+        slimmer = found
+    if slimmer.packages:
+        return Unknown("B621", f"{slimmer.packages[0]} is needed, which distroless images lack",
+                       "keep the image that has it")  # fmt: skip
     venv = _environment(scene, there)
     stop = _steps(scene) or _user(scene) or (venv if isinstance(venv, Unknown) else None)
     if stop is not None or isinstance(venv, Unknown):
@@ -80,7 +92,7 @@ def without_shell(scene: Scene) -> Plan | Unknown | None:
     if venv is not None:
         link = ("ln", "-sf", there.entrypoint[0], f"{venv.programs}/{venv.name}")
         start = start._replace(builder=scene.name(venv.builder), link=link)
-    return start._replace(assumes=assumes)
+    return start._replace(assumes=tuple(dict.fromkeys((*slimmer.assumes, *assumes))))
 
 
 def _is_run(scene: Scene) -> bool:
@@ -249,7 +261,8 @@ def _named(scene: Scene, there: Distroless) -> Unknown | None:
     texts += [(path, sent.text(path) or "") for path in paths]
     for where, text in texts:
         if match := gone.search(text):
-            return Unknown("B621", f"{where} names {match[0]}, which would not be there", _BY_HAND)
+            return Unknown("B621", f"{where} names {match[0]}: what it needs would not be there",
+                           _BY_HAND)  # fmt: skip
     return None
 
 
@@ -263,7 +276,7 @@ def _assumed(
         return inside
     found = {scene.name(n) for e in scene.stage.events for n in _brings_more(e, venv)}
     copied = (
-        f"what is copied from {name} links to no library, and starts no program, that "
+        f"what is copied from {name} needs no library, no later one, and no program, that "
         f"{there.reference} lacks"
         for name in sorted(found)
     )

@@ -25,6 +25,8 @@ from refactor.facts.images import Image
 from refactor.facts.installs import Unknown
 from refactor.facts.packages import argv_operation
 from refactor.facts.python_packages import python_package
+from refactor.facts.releases import codename
+from refactor.facts.slim import slim
 from refactor.facts.stages import Graph
 from refactor.words import Value
 
@@ -33,6 +35,7 @@ _VARIABLE = re.compile(r"\$\{?(\w+)\}?\Z")
 # They install as pip does, and what they install is not read.
 _OTHERS = re.compile(r"\b(?:poetry|uv|pdm|pipenv|hatch|conda|mamba|pipx|virtualenv|easy_install)\b")
 _BY_HAND = "do it by hand"
+MAX_LISTED = 8
 
 
 class Scene(NamedTuple):
@@ -52,6 +55,11 @@ class Scene(NamedTuple):
     def image(self) -> Image:
         """The image that the stage starts from."""
         return self.graph.stages[self.number].image
+
+    @property
+    def slim(self) -> Image:
+        """The slim variant of that image, or the image itself."""
+        return self.image._replace(tag=slim(self.image) or self.image.tag)
 
     @property
     def asked(self) -> frozenset[str]:
@@ -127,9 +135,13 @@ def usable(scene: Scene, venv: Environment) -> Unknown | None:
     root = user.raw == FROM_BASE or (user.text in ROOT and not user.raw)
     if not root or (shell and shell[0].rpartition("/")[2] not in ("sh", "bash")):
         return Unknown("B622", f"{name} may not be able to set a link", _BY_HAND)
-    if not builds_for(scene.graph.stages[venv.builder].image, scene.image):
+    if not builds_for(scene.graph.stages[venv.builder].image, scene.slim):
         return Unknown("B622", f"{name} is not known to have the same Python, and a Debian that is "
                        "no later", "start both from the same image")  # fmt: skip
+    start = dict(list(lineage(scene.build, venv.builder))[-1].config)["from"]
+    if isinstance(start, Value) and start.raw:
+        return Unknown("B605", f"what {name} starts from is named by a build argument",
+                       "edit its default value")  # fmt: skip
     if builder.platform != scene.stage.platform or config["onbuild"]:
         return Unknown("B622", f"{name} is built for another platform, or has ONBUILD", _BY_HAND)
     others = [s for i, s in enumerate(scene.build.stages) if i != scene.number]
@@ -154,19 +166,18 @@ def _uses(stage: Stage, index: int) -> bool:
 def contents(scene: Scene, venv: Environment, reference: str) -> tuple[str, ...] | Unknown:
     """Return what is assumed of what is installed in an environment, for it to run elsewhere."""
     assumes: dict[str, None] = {}
-    unsure: set[str] = set()
+    inside: set[str] = set()
     for stage in lineage(scene.build, venv.builder):
         names = installed(stage, scene.around.sent)
         if names is None:
             return Unknown("B622", "which distributions are installed is not known",
                            "name them in a requirements.txt")  # fmt: skip
-        for name in names:
+        inside |= names
+        for name in sorted(names):
             known = python_package(name)
             if known and (known.wheels == "none" or known.wanted != () or known.programs):
                 return Unknown("B622", f"{name} needs more than {reference} is known to have",
                                "keep the image")  # fmt: skip
-            if known is None or known.wheels != "pure":
-                unsure.add(name)
         for event in stage.events:
             if isinstance(event, Copy) or _is_plain(event):
                 continue
@@ -174,12 +185,13 @@ def contents(scene: Scene, venv: Environment, reference: str) -> tuple[str, ...]
                 return Unknown("B622", f"what `{event.text[:80]}` installs is not known",
                                "install with pip, from a requirements.txt")  # fmt: skip
             assumes[f"`{event.text[:100]}` installs nothing into {venv.folder}"] = None
-    if unsure:
-        listed = ", ".join(sorted(unsure))
-        assumes[
-            f"{listed}: installed from wheels or linked to nothing that {reference} lacks, and "
-            "starting no program"
-        ] = None
+    listed = ", ".join(sorted(inside)[:MAX_LISTED]) + ", ..." * (len(inside) > MAX_LISTED)
+    if inside:
+        text = f"is installed from wheels, or links to nothing that {reference} lacks"
+        assumes[f"all of {listed}, and what they need, {text}, and starts no program"] = None
+    image = scene.graph.stages[venv.builder].image
+    if inside and not codename(image):
+        assumes[f"{image.reference} is of Debian 13, or an older one"] = None
     return tuple(assumes)
 
 
