@@ -6,30 +6,55 @@ it alone; `apk del` of a virtual package only the latter. What must stay is inst
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import replace
 from typing import NamedTuple
 
 from refactor.effects.dropping import is_cleanup
-from refactor.effects.events import Event, Exec, Stage, flat
+from refactor.effects.events import Build, Event, Exec, Stage, flat
 from refactor.effects.purge_needs import VIRTUAL, Purge, Scene, requirements
+from refactor.effects.stages import Surroundings
 from refactor.facts.installs import Unknown
 from refactor.facts.packages import Operation, argv_operation
+from refactor.facts.stages import Graph
+from refactor.model import Claim, Effect
 
 PURGE = ("apt-get", "purge", "-y", "--auto-remove")
 DELETE = ("apk", "del", VIRTUAL)
 
 
 class _Insertion(NamedTuple):
-    """The command that removes packages: where it stands now, and where that was before."""
+    """The command that removes packages, and where it stands."""
 
     place: int
-    before: int
     gone: tuple[str, ...]
 
 
-def purged(
-    scene: Scene, after: Stage, label: str, footprint: frozenset[str], assumes: frozenset[str]
+def purged_again(
+    before: Build, after: Build, claims: Counter[Claim], around: Surroundings,
+    assumes: frozenset[str], graph: Graph,
+) -> Build | str:  # fmt: skip
+    """Return a build with the stages that are claimed to remove packages as they are, or why not.
+
+    The claims are used up.
+    """
+    stages = list(before.stages)
+    labels = [f"stage {stage.name or i}" for i, stage in enumerate(stages)]
+    for claim in [c for c in +claims if c.effect is Effect.PACKAGES]:
+        index = next((i for i, label in enumerate(labels) if label in claim.footprint), None)
+        if index is None:
+            continue
+        claims[claim] -= 1
+        scene = Scene(before, index, graph.stages[index].image, around)
+        reason = _differs(scene, after.stages[index], claim.footprint - {labels[index]}, assumes)
+        if reason:
+            return f"{labels[index]}: {reason}"
+        stages[index] = after.stages[index]
+    return before._replace(stages=tuple(stages))
+
+
+def _differs(
+    scene: Scene, after: Stage, footprint: frozenset[str], assumes: frozenset[str]
 ) -> str | None:
     """Return why a stage is not what it was without some packages, or misses what they brought."""
     walk = _Walk(scene.stage, after)
@@ -38,8 +63,7 @@ def purged(
     purge = walk.purge()
     if isinstance(purge, str):
         return purge
-    claimed = {label, *(f"- {n}" for n in purge.gone), *(f"+ {n}" for n in purge.added)}
-    if claimed != footprint:
+    if footprint != {*(f"- {name}" for name in purge.gone), *(f"+ {name}" for name in purge.added)}:
         return "other packages are removed or added than claimed"
     for found in requirements(scene, purge):
         if isinstance(found, Unknown):
@@ -71,7 +95,7 @@ class _Walk:
         while place < len(new.events):
             event = old.events[at] if at < len(old.events) else None
             count = self.same(event, place)
-            if not count and not self.removes(place, at):
+            if not count and not self.removes(place):
                 there = event.text if event else "nothing"
                 return f"{new.events[place].text[:80]!r} where {there[:80]!r} was"
             self.taken += [at] * (max(count, 1) - 1)
@@ -115,28 +139,32 @@ class _Walk:
         gone = [word.text for word in marked[0].arguments]
         stays = [word.text for op in ops if op is not marked[0] for word in op.arguments]
         kept = [name for name in names if name not in gone]
-        if not set(gone) <= set(names) or stays[: len(kept)] != kept or (len(ops) > 1) > bool(stays):
+        if (
+            not set(gone) <= set(names)
+            or stays[: len(kept)] != kept
+            or (len(ops) > 1) > bool(stays)
+        ):
             return False
         self.virtual = tuple(gone)
         self.added += stays[len(kept) :]
         return True
 
-    def removes(self, place: int, at: int) -> bool:
+    def removes(self, place: int) -> bool:
         """Take the one command that removes packages."""
         event = self.new.events[place]
         if self.insertion is not None or not isinstance(event, Exec) or not _is_plain(event):
             return False
         if event.argv[: len(PURGE)] == PURGE and len(event.argv) > len(PURGE):
-            self.insertion = _Insertion(place, at, event.argv[len(PURGE) :])
+            self.insertion = _Insertion(place, event.argv[len(PURGE) :])
         elif event.argv == DELETE and self.virtual is not None:
-            self.insertion = _Insertion(place, at, self.virtual)
+            self.insertion = _Insertion(place, self.virtual)
         return self.insertion is not None
 
     def purge(self) -> Purge | str:
         """Return what is removed, if that is done where it was installed, by the last command."""
         if self.insertion is None:
             return "nothing is removed"
-        place, before, gone = self.insertion
+        place, gone = self.insertion
         end = next((e for e in self.new.runs if e > place), 0)
         start = max((e for e in self.new.runs if e <= place), default=0)
         execs = [e for e in flat(self.new.events[start:place]) if isinstance(e, Exec)]
