@@ -1,32 +1,20 @@
 """Reads, checks and rewrites Dockerfiles. A transform imports what stands here, nothing else."""
 
 from refactor import edits as edits
-from refactor import purge_edits as purge_edits
-from refactor import split_edits as split_edits
-from refactor import stage_edits as stage_edits
-from refactor import user_edits as user_edits
 from refactor import words as words
-from refactor.effects import distroless as distroless
 from refactor.facts import apt as apt
 from refactor.facts import archives as archives
 from refactor.facts import caches as caches
 from refactor.facts import joining as joining
-from refactor.facts import leftovers as leftovers
 from refactor.facts import lines as lines
-from refactor.facts import lost_scripts as lost_scripts
 from refactor.facts import managers as managers
 from refactor.facts import metadata as metadata
-from refactor.facts import non_root as non_root
 from refactor.facts import packages as packages
 from refactor.facts import ports as ports
 from refactor.facts import pragmas as pragmas
-from refactor.facts import purging as purging
-from refactor.facts import python_split as python_split
 from refactor.facts import releases as releases
-from refactor.facts import reordering as reordering
 from refactor.facts import rows as rows
 from refactor.facts import signals as signals
-from refactor.facts import slim_bases as slim_bases
 from refactor.facts import sources as sources
 from refactor.facts import stages as stages
 from refactor.facts import weak as weak

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from refactor import config as configuration
@@ -77,7 +78,13 @@ def one(path: Path, wishes: Wishes) -> Result:
         home = os.path.relpath(wishes.context.absolute(), root).replace(os.sep, "/")
         if home.startswith(".."):
             return Failed(name, reason=f"the build context {wishes.context} is not below {root}")
-    return run(name, data, settings, Site(DiskContext(root), place, home and clean(home)))
+    return run(name, data, settings, Site(_tree(root), place, home and clean(home)))
+
+
+@lru_cache(maxsize=16)
+def _tree(root: Path) -> DiskContext:
+    """Return a repository's tree: what is read of it serves all Dockerfiles in it."""
+    return DiskContext(root)
 
 
 def repository(path: Path, roots: tuple[Path, ...] = ()) -> tuple[Path, str]:
@@ -86,10 +93,10 @@ def repository(path: Path, roots: tuple[Path, ...] = ()) -> tuple[Path, str]:
     It is the nearest folder with a `.git`; else the one of `roots` that the file is in, or its own.
     """
     path = Path(os.path.abspath(path))
-    given = [Path(os.path.abspath(root)) for root in roots]
-    found = next((folder for folder in path.parents if (folder / ".git").exists()), None)
+    found = next((folder for folder in path.parents if os.path.exists(folder / ".git")), None)
     if found is None:
-        found = next((folder for folder in given if folder in path.parents), path.parent)
+        given = {Path(os.path.abspath(root)) for root in roots}
+        found = next((folder for folder in path.parents if folder in given), path.parent)
     return found, path.relative_to(found).as_posix()
 
 

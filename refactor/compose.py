@@ -115,8 +115,6 @@ def _outcome(run: _Run, transforms: Sequence[Transform]) -> Outcome:
             if isinstance(finding, Change):
                 if finding.effective_level < run.level:
                     pending[finding.effective_level] += 1
-            elif isinstance(finding, Refusal) and transform.highest < run.level:
-                continue
             elif isinstance(finding, Refusal):
                 refusals.append((transform, finding))
             else:
@@ -148,7 +146,8 @@ def _proposals(run: _Run, transform: Transform) -> list[Change]:
     if known is None or known[0] is not run.current:
         found: list[Any] = []
         lowered = run.current.fact(_lowered)
-        if any(word in lowered for word in transform.triggers):
+        reaches = transform.highest >= run.level
+        if reaches and any(word in lowered for word in transform.triggers):
             for finding in transform.propose(run.current, run.options.get(transform.id)):
                 spans = _spans(finding)
                 if not is_skipped(run.current, spans, transform.answers | {transform.id}):

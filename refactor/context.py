@@ -5,8 +5,10 @@ A repository is one, and so is the build context in it. Paths are relative, with
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +18,9 @@ MAX_NAMES = 10_000
 
 class Context(Protocol):
     """A tree of files, such as a build context: what COPY and ADD can see."""
+
+    def __hash__(self) -> int:
+        """Tell trees apart, so that what is read of one can be kept."""
 
     def kind(self, path: str) -> str:
         """Return `file`, `dir`, `link`, or an empty string if there is nothing."""
@@ -28,34 +33,39 @@ class Context(Protocol):
 
 
 class DiskContext:
-    """A folder of the file system."""
+    """A folder of the file system; what a folder holds is read once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._listed: dict[str, dict[str, str]] = {}
 
-    def _inside(self, path: str) -> Path | None:
+    def _inside(self, path: str) -> str | None:
+        """Return where a path is, if no link leads there."""
         parts = [part for part in path.split("/") if part not in ("", ".")]
         if ".." in parts or any("\0" in part for part in parts):
             return None
-        found = self.root
+        found = ""
         for part in parts[:-1]:
-            found = found / part
-            if found.is_symlink():
+            found = f"{found}{part}/"
+            if self._kind(found[:-1]) != "dir":
                 return None
-        return found / parts[-1] if parts else self.root
+        return f"{self.root}/{found}{parts[-1]}" if parts else str(self.root)
+
+    def _kind(self, path: str) -> str:
+        folder, _, name = path.rpartition("/")
+        if folder in self._listed:
+            return self._listed[folder].get(name, "")
+        try:
+            return _of_mode(os.lstat(f"{self.root}/{path}").st_mode)
+        except (OSError, ValueError):
+            return ""
 
     def kind(self, path: str) -> str:
         """Return `file`, `dir`, `link`, or an empty string if there is nothing."""
-        found = self._inside(path)
-        try:
-            mode = found.lstat().st_mode if found else 0
-        except (OSError, ValueError):
-            return ""
-        if stat.S_ISLNK(mode) and found != self.root:
-            return "link"
-        if stat.S_ISDIR(mode) or (found == self.root and self.root.is_dir()):
-            return "dir"
-        return "file" if stat.S_ISREG(mode) else ""
+        path = clean(path)
+        if not path:
+            return "dir" if os.path.isdir(self.root) else ""
+        return self._kind(path) if self._inside(path) is not None else ""
 
     def head(self, path: str, count: int) -> bytes:
         """Return at most the first `count` bytes of a regular file."""
@@ -63,20 +73,40 @@ class DiskContext:
         if found is None or self.kind(path) != "file":
             return b""
         try:
-            with found.open("rb") as file:
+            with open(found, "rb") as file:
                 return file.read(count)
         except OSError:
             return b""
 
     def names(self, folder: str) -> tuple[str, ...]:
         """Return the sorted names in a folder, at most `MAX_NAMES` + 1; none if it is no folder."""
-        found = self._inside(folder)
-        if found is None or self.kind(folder) != "dir":
-            return ()
-        try:
-            return tuple(sorted(p.name for p in islice(found.iterdir(), MAX_NAMES + 1)))
-        except OSError:
-            return ()
+        folder = clean(folder)
+        if folder not in self._listed:
+            found = self._inside(folder)
+            if found is None or self.kind(folder) != "dir":
+                return ()
+            try:
+                with os.scandir(found) as entries:
+                    self._listed[folder] = {e.name: _of(e) for e in islice(entries, MAX_NAMES + 1)}
+            except OSError:
+                return ()
+        return tuple(sorted(self._listed[folder]))
+
+
+def _of(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return "link"
+    if entry.is_dir(follow_symlinks=False):
+        return "dir"
+    return "file" if entry.is_file(follow_symlinks=False) else ""
+
+
+def _of_mode(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "link"
+    if stat.S_ISDIR(mode):
+        return "dir"
+    return "file" if stat.S_ISREG(mode) else ""
 
 
 class MemoryContext:
@@ -131,6 +161,12 @@ class Subtree:
     def names(self, folder: str) -> tuple[str, ...]:
         """Return the sorted names in a folder; none if it is no folder."""
         return self.whole.names(self._path(folder))
+
+
+@lru_cache(maxsize=64)
+def subtree(whole: Context, folder: str) -> Context:
+    """Return a folder of a tree; the same one each time."""
+    return Subtree(whole, folder) if folder else whole
 
 
 class Overlay:

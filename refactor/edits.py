@@ -6,10 +6,9 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from refactor.facts import joining, lines, packages, sources
+from refactor.facts import joining, lines, packages
 from refactor.facts.joining import End
 from refactor.facts.pragmas import PRAGMA
-from refactor.facts.reordering import Ahead, Plan
 from refactor.facts.rows import Group
 from refactor.model import Claim, Effect
 from refactor.shell import AndOr, Command, Node, Script, Word
@@ -254,43 +253,6 @@ def _between(snapshot: Snapshot, start: int, end: int) -> tuple[list[str], list[
     return pragmas, [line for line in comments if line not in pragmas]
 
 
-def move_copy(snapshot: Snapshot, plan: Plan, ahead: list[Ahead]) -> tuple[Edit, ...]:
-    """Move a COPY behind a RUN, comments above it included; other copies take its place."""
-    assert plan.last is not None
-    ins, last = plan.copy, plan.last.instruction
-    newline = snapshot.dockerfile.newline(ins.span.start)
-    whole = with_comments(snapshot, ins)
-    text = snapshot.text[whole.start : whole.end].rstrip("\r\n") + newline
-    text = _absolute(snapshot, plan, text, whole.start)
-    flags = "".join(f"{ins.logical.text[f.start : f.end]} " for f in ins.flags)
-    copies = "".join(
-        f"COPY {flags}{' '.join(copy.sources)} {copy.folder}{newline}" for copy in ahead
-    )
-    gap = newline if _blank_at(snapshot.text, whole.end) else ""
-    if not copies and gap:
-        whole = Span(whole.start, snapshot.text.index("\n", whole.end) + 1)
-    removed = Edit(whole, copies)
-    if plan.cut is None:
-        end = last.span.end
-        lead = "" if snapshot.text[:end].endswith("\n") else newline
-        text = text if snapshot.text[:end].endswith("\n") else text.rstrip("\r\n")
-        return (removed, Edit(Span(end, end), f"{lead}{gap}{text}"))
-    left, right = (plan.last.at(offset) for offset in (plan.cut[0].end, plan.cut[1].start))
-    place = Span(last.logical.span(left - 1, left).end, last.logical.home(right))
-    again = last.logical.text[last.start : last.args_start]
-    return (removed, Edit(place, f"{newline}{gap}{text}{again}"))
-
-
-def _absolute(snapshot: Snapshot, plan: Plan, text: str, start: int) -> str:
-    """Return a COPY's text for a place where another directory may be in force."""
-    written, at = sources.destination(plan.copy, snapshot.dockerfile.escape)
-    there = plan.directory
-    if written.startswith("/") or there == plan.event.workdir:
-        return text
-    home = plan.copy.logical.home(at) - start
-    return text[:home] + plan.event.destination.text + text[home + len(written) :]
-
-
 def with_comments(snapshot: Snapshot, ins: Instruction) -> Span:
     """Return an instruction's lines with those of the comments directly above it."""
     start = ins.span.start
@@ -300,8 +262,3 @@ def with_comments(snapshot: Snapshot, ins: Instruction) -> Span:
             break
         start = above
     return Span(start, ins.span.end)
-
-
-def _blank_at(text: str, at: int) -> bool:
-    end = text.find("\n", at)
-    return end >= 0 and not text[at:end].strip(SPACE)

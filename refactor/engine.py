@@ -153,7 +153,7 @@ def _refactored(
     )  # fmt: skip
     if site and site.home is None:
         snapshot = replace(snapshot, home=home(snapshot), _facts={}, _surroundings={})
-    transforms = _chosen(config.select, config.ignore, dockerfile.text.lower())
+    transforms = _chosen(config, dockerfile.text.lower())
     outcome = refactor(snapshot, transforms, config.level, decide, _options(transforms, config))
     remarks = tuple(_remarks(outcome))
     pending = {level.name.lower(): count for level, count in sorted(outcome.pending.items())}
@@ -196,9 +196,11 @@ def _other_diffs(shown: str, place: str, others: tuple[Other, ...]) -> str:
     return "".join(lines)
 
 
-def _chosen(chosen: Sequence[str], ignored: Sequence[str], lowered: str) -> list[Transform]:
-    wanted = _selected(tuple(chosen), tuple(ignored))
-    return ordered(entry for entry in wanted if entry.concerns(lowered))
+def _chosen(config: Config, lowered: str) -> list[Transform]:
+    """Return the transforms whose words occur, and whose changes may be of the level asked for."""
+    wanted = _selected(tuple(config.select), tuple(config.ignore))
+    reach = (entry for entry in wanted if entry.highest >= config.level)
+    return ordered(entry for entry in reach if entry.concerns(lowered))
 
 
 @lru_cache(maxsize=64)

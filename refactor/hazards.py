@@ -215,7 +215,8 @@ def _programs(argv: tuple[str, ...]) -> list[str]:
     words, _ = unwrap(tuple(Word(text, 0, 0, text) for text in argv))
     if not words:
         return list(argv[:1])
-    if [word.text for word in words[1:3]] == ["-m", "venv"] and words[0].text.startswith(("python", "pypy")):
+    makes = [word.text for word in words[1:3]] == ["-m", "venv"]
+    if makes and words[0].text.startswith(("python", "pypy")):
         return []  # it copies what the interpreter brings (PEP 405)
     if words[0].text == "find" and not any(w.text.startswith(("-exec", "-ok")) for w in words):
         return []

@@ -147,8 +147,8 @@ Propose = Callable[["Snapshot", Any], Iterable[Finding]]
 class Transform:
     """A named refactoring. `triggers`: one of these words must occur, in any case.
 
-    `answers` are the rules of hadolint and BuildKit whose ignore comments hold for it too. `highest`
-    is the level that its changes can have at most: above it, it has nothing to refuse.
+    `answers` are the rules of hadolint and BuildKit whose ignore comments hold for it too.
+    `highest` is the level that its changes can have at most: it does not run above that.
     """
 
     id: str

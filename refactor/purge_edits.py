@@ -47,6 +47,8 @@ def _named(plan: Plan) -> list[Edit] | None:
     if not found:
         return None
     run, command, op = found[-1]
+    if plan.purge.added and op.wrapped:
+        return None
     if plan.purge.added and apt.has_comments(run, command):
         return [insert_word(run, op.flag_place, " ".join(plan.purge.added))]
     return list(append_words(run, op.arguments[-1], list(plan.purge.added)))
@@ -55,7 +57,7 @@ def _named(plan: Plan) -> list[Edit] | None:
 def _virtual(plan: Plan, layout: Layout) -> list[Edit] | None:
     """Install with apk what is removed again as one virtual package."""
     found = _installs(plan)
-    if len(found) != 1:
+    if len(found) != 1 or found[0][2].wrapped:
         return None
     run, command, op = found[0]
     operator = _operator(run, command)

@@ -17,12 +17,13 @@ from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from refactor.model import Transform
+from refactor.model import Safety, Transform
 
 GROUP = "dockerfile_refactor.transforms"
 OWN = "transforms"
 _TRIGGERS = re.compile(r"^ +triggers=\(([^)]*)\),$", re.MULTILINE)
 _DEFAULT = re.compile(r"^ +default=False,$", re.MULTILINE)
+_HIGHEST = re.compile(r"^ +highest=Safety\.(\w+),$", re.MULTILINE)
 _DOUBTFUL = re.compile(r"\bdefault\s*=\s*(?!True\b)")
 
 
@@ -38,6 +39,7 @@ class Entry:
     module: str
     triggers: tuple[str, ...]
     default: bool
+    highest: Safety = Safety.SAFE
 
     @cached_property
     def transform(self) -> Transform:
@@ -79,7 +81,7 @@ def _entries(module: str) -> Iterable[Entry]:
         raise Unusable(f"the transforms of {module} cannot be imported")
     if not spec.submodule_search_locations:
         transform = Entry("", module, (), True).transform
-        yield Entry(transform.id, module, transform.triggers, transform.default)
+        yield Entry(transform.id, module, transform.triggers, transform.default, transform.highest)
         return
     for folder in spec.submodule_search_locations:
         for path in sorted(Path(folder).glob("*.py")):
@@ -91,7 +93,9 @@ def _unimported(module: str, path: Path) -> Entry:
     text = path.read_text(encoding="utf-8")
     match = _TRIGGERS.search(text)
     words = tuple(ast.literal_eval(f"[{match[1]}]")) if match and match[1] else ("",)
-    entry = Entry(path.stem.replace("_", "-"), module, words, not _DEFAULT.search(text))
+    level = _HIGHEST.search(text)
+    highest = Safety[level[1]] if level else Safety.SAFE
+    entry = Entry(path.stem.replace("_", "-"), module, words, not _DEFAULT.search(text), highest)
     if entry.default and _DOUBTFUL.search(text):  # in another layout: ask the transform itself
         return replace(entry, default=entry.transform.default)
     return entry

@@ -21,7 +21,7 @@ MAX_TEXT = 1024 * 1024
 OPAQUE = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".tox"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sent:
     """The files that COPY and ADD can see.
 
@@ -69,6 +69,7 @@ def sent(context: Context, dockerfile: str) -> Sent:
     return listed(context, data.decode("utf-8", "replace"), source)
 
 
+@lru_cache(maxsize=16)
 def listed(context: Context, rules: str, source: str) -> Sent:
     """List what is sent under rules."""
     complete = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from refactor.context import Context, Overlay, Subtree, clean
+from refactor.context import Context, Overlay, clean, subtree
 from refactor.effects import Build, build
 from refactor.facts.stages import Graph, ShellInForce, default_shell, graph, set_shell
 from refactor.hazards import hazards
@@ -163,7 +163,7 @@ class Snapshot:
 
 def _context(snapshot: Snapshot) -> Context | None:
     tree, home = snapshot.repository, snapshot.home
-    return Subtree(tree, home) if tree is not None and home else tree
+    return None if tree is None else subtree(tree, home)
 
 
 def _sent(snapshot: Snapshot) -> Sent | None:

@@ -6,12 +6,10 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from refactor.effects import Block, Build, Copy, Event, Exec, Stage, Verbatim, flat
 from refactor.effects.build import with_argument, with_flag
-from refactor.effects.distroless import distroless_based
-from refactor.effects.ignored import left_out
 from refactor.effects.licences import (
     FRONTEND,
     empties,
@@ -24,14 +22,15 @@ from refactor.effects.licences import (
     same_command,
     same_copy,
 )
-from refactor.effects.order import difference, reordered
-from refactor.effects.purges import purged_again
-from refactor.effects.stages import Cut, Surroundings, split
 from refactor.facts.metadata import AUTHORS, author
 from refactor.facts.stages import Graph
 from refactor.hazards import Hazard
 from refactor.model import Claim, Effect
+from refactor.structural import Structural
 from refactor.words import Value
+
+if TYPE_CHECKING:
+    from refactor.effects.stages import Surroundings
 
 
 class Evidence(NamedTuple):
@@ -70,28 +69,16 @@ def _new_hazard(before: Evidence, after: Evidence, assumes: frozenset[str]) -> s
     return None
 
 
-class _Relation:
+class _Relation(Structural):
     """Walks two builds in step; every difference uses up one claim."""
 
-    def __init__(
-        self, claims: Iterable[Claim], assumes: frozenset[str], before: Evidence, after: Evidence
-    ) -> None:
-        self.claims = Counter(claims)
-        self.assumes = assumes
-        self.around = before.around, after.around
-        self.graph = before.graph
+    def __init__(self, claims: Iterable[Claim], assumes: frozenset[str], before: Evidence,
+                 after: Evidence) -> None:  # fmt: skip
+        super().__init__(claims, assumes, (before.around, after.around), before.graph)
         self.inherited: set[Claim] = set()
         self.added: list[int] = []
         self.removed: list[int] = []
         self.before_runs: tuple[int, ...] = ()
-
-    def use(self, effect: Effect, *footprint: str) -> bool:
-        """Use up one claim, if there is one."""
-        claim = Claim(effect, frozenset(footprint))
-        if self.claims[claim] <= 0:
-            return False
-        self.claims[claim] -= 1
-        return True
 
     def left_over(self) -> str | None:
         """Return what was claimed and did not happen."""
@@ -104,12 +91,10 @@ class _Relation:
             return "the build arguments differ"
         if len(before.stages) != len(after.stages):
             return self.split(before, after)
-        around = self.around[0], self.assumes, self.graph
-        for relation in (distroless_based, purged_again):
-            found = relation(before, after, self.claims, *around)
-            if isinstance(found, str):
-                return found
-            before = found
+        found = self.wanted(before, after)
+        if isinstance(found, str):
+            return found
+        before = found
         for index, (b, a) in enumerate(zip(before.stages, after.stages, strict=True)):
             label = b.name or str(index)
             if b.base != a.base and (claim := self.base_claim(f"stage {label}")):
@@ -131,6 +116,8 @@ class _Relation:
             if self.use(Effect.ORDER, f"stage {label}"):
                 reason = _order(before, after, index)
             elif moved:
+                from refactor.effects.order import reordered
+
                 reason = reordered(b, a, self.around[0].sent, self.assumes)
             else:
                 reason = self.runs(b, a)
@@ -143,71 +130,6 @@ class _Relation:
             if merged != b.layers - a.layers or merged != len(b.runs) - len(a.runs):
                 return f"stage {label}: {b.layers} layers before, {a.layers} after"
         return None
-
-    def user_claim(self, label: str) -> Claim | None:
-        """Return the claim that a stage's containers run as another user."""
-        found = (c for c in +self.claims if c.effect is Effect.USER and label in c.footprint)
-        return next(found, None)
-
-    def switched(self, before: Build, after: Build, index: int, claim: Claim) -> str | None:
-        """Compare two stages whose containers run as different users."""
-        from refactor.effects.users import Switch, user_set
-
-        self.use(claim.effect, *claim.footprint)
-        switch = Switch(
-            before, after, index, claim.footprint, self.around[1], self.assumes, self.graph
-        )
-        return user_set(switch)
-
-    def context(self, build: Build) -> str | None:
-        """Compare what is sent of the build context."""
-        before, after = self.around
-        if before.files == after.files:
-            return None
-        found = left_out(before.sent, after.sent, build)
-        if isinstance(found, str):
-            return found
-        return None if not found or self.use(Effect.FILES, *found) else "files are left out"
-
-    def base_claim(self, label: str) -> Claim | None:
-        """Return the claim that a stage starts from another image."""
-        found = (c for c in +self.claims if c.effect is Effect.BASE and label in c.footprint)
-        return next(found, None)
-
-    def based(self, before: Build, after: Build, index: int, claim: Claim) -> str | None:
-        """Compare two stages that start from different images."""
-        from refactor.effects.bases import based
-
-        self.use(claim.effect, *claim.footprint)
-        b, a = before.stages[index], after.stages[index]
-        old, new = (dict(stage.config) for stage in (b, a))
-        old.pop("from")
-        new.pop("from")
-        if (b.name, b.platform) != (a.name, a.platform):
-            return "name or platform differs"
-        image = self.graph.stages[index].image
-        return self.config(old, new) or based(
-            before, after, index, image, claim.footprint, self.around[0], self.assumes
-        )
-
-    def split(self, before: Build, after: Build) -> str | None:
-        """Compare two builds one of which has a stage more, that another one starts from."""
-        claim = next((c for c in +self.claims if c.effect is Effect.STAGES), None)
-        if claim is None or not self.use(claim.effect, *claim.footprint):
-            return "the number of stages differs"
-        return split(Cut(before, after, claim.footprint, self.around[0], self.assumes, self.graph))
-
-    def moved(self, before: Stage, after: Stage, label: str) -> bool:
-        """Use up the claim that a copy stands behind an install; a RUN may be cut in two for it."""
-        if not any(c.effect is Effect.ORDER and len(c.footprint) > 1 for c in +self.claims):
-            return False
-        found = difference(before.events, after.events)
-        cuts = len(after.runs) - len(before.runs)
-        if found is None or cuts < 0 or after.layers - before.layers - cuts != len(found.ahead):
-            return False
-        ahead = (f"+ {copy.text}" for copy in found.ahead)
-        behind = f"behind {found.passed[-1].text}"
-        return self.use(Effect.ORDER, label, f"- {found.copy.text}", behind, *ahead)
 
     def mounted(self, before: Stage, after: Stage, label: str) -> Stage:
         """Return a stage with the cache mounts that its RUNs are claimed to get."""

@@ -9,19 +9,8 @@ changes.
 
 from collections.abc import Iterator
 
-from refactor import (
-    Change,
-    Claim,
-    Effect,
-    Example,
-    Phase,
-    Refusal,
-    Safety,
-    Snapshot,
-    edits,
-    reordering,
-    transform,
-)
+from refactor import Change, Claim, Effect, Example, Phase, Refusal, Safety, Snapshot, transform
+from refactor.structure import copy_edits, reordering
 
 _FLASK = "FROM python:3.12-slim\nWORKDIR /app\n"
 _FILES = ("requirements.txt=flask\n", "app.py=")
@@ -84,6 +73,6 @@ def _change(snapshot: Snapshot, plan: reordering.Plan, ahead: list[reordering.Ah
     return Change(
         f"a change of a source file need not run `{plan.installs[:60]}` again: it reads "
         f"{shown or 'no file of the build context'}",
-        edits.move_copy(snapshot, plan, ahead), (claim,), Safety.SUGGESTED,
+        copy_edits.move_copy(snapshot, plan, ahead), (claim,), Safety.SUGGESTED,
         tuple(plan.assumes), tuple(names),
     )  # fmt: skip

@@ -7,7 +7,8 @@ everything and starts none of them. A virtual environment has both, and is copie
 
 from collections.abc import Iterator
 
-from refactor import Example, Notice, Phase, Snapshot, lost_scripts, transform
+from refactor import Example, Notice, Phase, Snapshot, transform
+from refactor.structure import lost_scripts
 
 _BUILDER = "FROM python:3.12-slim AS build\nRUN pip install gunicorn\nFROM python:3.12-slim\n"
 _SITE = "/usr/local/lib/python3.12/site-packages"

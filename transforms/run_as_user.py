@@ -12,19 +12,8 @@ What it cannot show is listed as an assumption.
 
 from collections.abc import Iterator
 
-from refactor import (
-    Change,
-    Claim,
-    Effect,
-    Example,
-    Phase,
-    Refusal,
-    Safety,
-    Snapshot,
-    non_root,
-    transform,
-    user_edits,
-)
+from refactor import Change, Claim, Effect, Example, Phase, Refusal, Safety, Snapshot, transform
+from refactor.structure import non_root, user_edits
 
 _PYTHON = "FROM python:3.12-slim-bookworm\nWORKDIR /app\nCOPY . .\n"
 _NODE = "FROM node:20-slim\nWORKDIR /app\nCOPY . .\n"

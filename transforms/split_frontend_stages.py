@@ -7,7 +7,8 @@ takes over its configuration and the files. A server that does more than send fi
 
 from collections.abc import Iterator
 
-from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, stage_edits, transform
+from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, transform
+from refactor.structure import stage_edits
 
 _FROM = "FROM node:20\nRUN apt-get update && apt-get install -y nginx\nWORKDIR /site\nCOPY . .\n"
 _BUILD = "RUN npm install\nRUN npm run build\n"

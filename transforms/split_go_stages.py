@@ -8,7 +8,8 @@ command of the stage is known, and everything that runs in the image is found.
 
 from collections.abc import Iterator
 
-from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, stage_edits, transform
+from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, transform
+from refactor.structure import stage_edits
 
 _FILES = ("go.mod=module example.com/app\n\ngo 1.22\n",
           'main.go=package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("a") }\n')  # fmt: skip

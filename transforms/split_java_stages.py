@@ -7,7 +7,8 @@ are complete by themselves is read in pom.xml and build.gradle.
 
 from collections.abc import Iterator
 
-from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, stage_edits, transform
+from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, transform
+from refactor.structure import stage_edits
 
 _FROM = "FROM maven:3.9-eclipse-temurin-17\nWORKDIR /app\nCOPY . .\nRUN mvn package\n"
 _CMD = "CMD java -jar target/app-1.jar\n"

@@ -7,7 +7,8 @@ does again what was done outside the application's folder, and takes that folder
 
 from collections.abc import Iterator
 
-from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, stage_edits, transform
+from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, transform
+from refactor.structure import stage_edits
 
 _FROM = "FROM node:20-slim\n"
 _PACKAGE = 'package.json={"scripts":{"start":"node server.js"},"dependencies":{"bcrypt":"5"}}'

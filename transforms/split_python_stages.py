@@ -12,19 +12,8 @@ and how the image is started elsewhere are looked through for that.
 
 from collections.abc import Iterator
 
-from refactor import (
-    Change,
-    Claim,
-    Effect,
-    Example,
-    Phase,
-    Refusal,
-    Safety,
-    Snapshot,
-    python_split,
-    split_edits,
-    transform,
-)
+from refactor import Change, Claim, Effect, Example, Phase, Refusal, Safety, Snapshot, transform
+from refactor.structure import python_split, split_edits
 
 _FILES = ("requirements.txt=psycopg2\n", "app.py=import psycopg2\n")
 _APT = "RUN apt-get update && apt-get install -y --no-install-recommends gcc libpq-dev\n"

@@ -6,7 +6,8 @@ the libraries that belong to the headers, and takes over the gems and the applic
 
 from collections.abc import Iterator
 
-from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, stage_edits, transform
+from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, transform
+from refactor.structure import stage_edits
 
 _FROM = "FROM ruby:3.3-slim-bookworm\n"
 _TOOLS = "RUN apt-get update && apt-get install -y build-essential libpq-dev\n"

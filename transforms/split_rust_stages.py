@@ -7,7 +7,8 @@ link to are read in Cargo.lock and installed.
 
 from collections.abc import Iterator
 
-from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, stage_edits, transform
+from refactor import Change, Example, Phase, Refusal, Safety, Snapshot, transform
+from refactor.structure import stage_edits
 
 _FROM = "FROM rust:1.85\nWORKDIR /src\nCOPY . .\nRUN cargo build --release\n"
 _CMD = 'CMD ["./target/release/app"]\n'

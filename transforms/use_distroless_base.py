@@ -29,11 +29,11 @@ from refactor import (
     Safety,
     Snapshot,
     Span,
-    distroless,
     edits,
     stages,
     transform,
 )
+from refactor.structure import distroless
 
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NODE = "FROM node:22-slim AS build\nWORKDIR /app\nCOPY . .\nRUN npm ci\n"

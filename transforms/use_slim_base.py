@@ -11,18 +11,8 @@ Nothing changes if a program or a library that slim lacks may be needed and is n
 
 from collections.abc import Iterator
 
-from refactor import (
-    Change,
-    Claim,
-    Effect,
-    Example,
-    Phase,
-    Refusal,
-    Safety,
-    Snapshot,
-    slim_bases,
-    transform,
-)
+from refactor import Change, Claim, Effect, Example, Phase, Refusal, Safety, Snapshot, transform
+from refactor.structure import slim_bases
 
 _FILES = ("requirements.txt=flask\n", "app.py=import flask\n")
 _REST = (

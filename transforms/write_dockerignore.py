@@ -19,18 +19,8 @@ I811 git does not ignore it.
 
 from collections.abc import Iterator
 
-from refactor import (
-    Change,
-    Claim,
-    Effect,
-    Example,
-    Phase,
-    Refusal,
-    Safety,
-    Snapshot,
-    leftovers,
-    transform,
-)
+from refactor import Change, Claim, Effect, Example, Phase, Refusal, Safety, Snapshot, transform
+from refactor.structure import leftovers
 
 MARKER = leftovers.MARKER
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from refactor.effects.distributions import may_use_openmp
+from refactor.effects.distributions import installed, may_use_openmp
 from refactor.effects.dropping import assumption, is_cleanup, is_update, named_in, packages_of
 from refactor.effects.events import Build, Copy, Event, Exec, Stage, Verbatim, flat
 from refactor.effects.provenance import runs_others
@@ -14,6 +14,7 @@ from refactor.effects.relocation import computed, runs_left_out
 from refactor.effects.roots import roots
 from refactor.effects.stages import Surroundings
 from refactor.facts import libraries, removable
+from refactor.facts.environments import compiles_later
 from refactor.facts.images import Family, Image
 from refactor.facts.installs import Unknown
 from refactor.facts.packages import (
@@ -33,7 +34,8 @@ _OTHER_RELEASE = re.compile(
     r"|/etc/apt/preferences|apt\.conf|/edge\b"
 )
 _MARKS = frozenset({"apt-mark", "dpkg", "gdebi", "dselect", "aptitude"})
-_MANAGED = ("/usr", "/etc", "/lib", "/var/lib/dpkg", "/var/lib/apt")
+# Where package managers note what is installed, and why.
+_NOTES = ("/var/lib/dpkg/", "/var/lib/apt/", "/etc/apt/", "/lib/apk/", "/usr/lib/", "/usr/bin/")
 _REMOVES = frozenset({"remove", "purge", "autoremove", "autopurge", "del"})
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", ".", "source"})
 _RUNNERS = _SHELLS | {"python", "python3", "php"}
@@ -51,9 +53,7 @@ _INTERPRETERS = frozenset(
 )
 _ASKS = frozenset({"which", "whereis", "command", "type", "hash", "ln", "update-alternatives"})
 _CONFIGURES = frozenset({"--version", "-v", "-V", "version", "config", "lfs"})
-_FETCHES = re.compile(
-    r"\b(?:git (?:clone|fetch|pull|submodule)|hg clone|svn (?:co|checkout|export))\b|\bgit\+|\bhg\+"
-)
+_FETCHES = re.compile(r"\b(?:(?:git|hg) clone|svn (?:co|checkout|export))\b|\b(?:git|hg)\+")
 _CLONES = (("git", "clone"), ("hg", "clone"), ("svn", "co"), ("svn", "checkout"))
 _AT_START = re.compile(
     r"\b(?:pip\d?|npm|yarn|pnpm|gem|bundle|cargo|poetry|pipenv|uv|pecl|cpanm?|luarocks|composer)\s+"
@@ -156,6 +156,7 @@ def builds(event: Event) -> bool:
 def programs(scene: Scene, purge: Purge) -> set[str]:
     """Return the programs that are removed, without those that the image has by itself."""
     found = {p for name in purge.gone for p in libraries.programs(name)}
+    found |= {"ssh", "ssh-keygen", "scp"} if "git" in found else set()  # what git recommends
     return found - removable.own_programs(scene.image) - _WORDS
 
 
@@ -170,9 +171,8 @@ def requirements(scene: Scene, purge: Purge) -> Iterator[str | Unknown]:
     if isinstance(added, Unknown):
         yield added
         return
-    if set(added) != set(purge.added):
-        missing = set(added) ^ set(purge.added)
-        yield Unknown("S501", f"{min(missing)} is not what must be installed by name", "")
+    if added != purge.added:
+        yield Unknown("S501", f"{added} is what must be installed by name", "")
     yield from _later(scene, purge)
     yield from _running(scene, purge)
     rest = f", besides {', '.join(added)}" if added else ""
@@ -213,11 +213,12 @@ def _serves(scene: Scene) -> bool:
 
 
 def _covers(mount: str) -> bool:
+    """Whether something is mounted over what a package manager notes, or over what it installs."""
     fields = dict(part.partition("=")[::2] for part in mount.split(","))
     target = (fields.get("target") or fields.get("dst") or fields.get("destination") or "") + "/"
     if target.startswith("/var/lib/apt/lists/"):
         return False
-    return any(target.startswith(f"{p}/") or f"{p}/".startswith(target) for p in _MANAGED)
+    return any(target.startswith(p) or p.startswith(target) for p in _NOTES) and target != "/"
 
 
 def _use(scene: Scene, purge: Purge) -> Iterator[Unknown]:
@@ -232,6 +233,8 @@ def _use(scene: Scene, purge: Purge) -> Iterator[Unknown]:
             or not _PLAIN.match(name)
         ):
             yield Unknown("S540", f"{name} is not installed here to build alone", "")
+    if purge.gone != tuple(dict.fromkeys(name for name in names if name in purge.gone)):
+        yield Unknown("S540", "the packages are not removed in the order of their installation", "")
     if any(map(removes, events)):
         yield Unknown("S540", "the RUN removes packages itself", "")
     gone = programs(scene, purge)
@@ -254,11 +257,11 @@ def removes(event: Exec) -> bool:
     op = argv_operation(event.argv)
     if op is None or op.manager not in (*APT, "apk"):
         return False
-    return op.action in _REMOVES or op.has("-t", "--virtual") and op.manager == "apk"
+    return op.action in _REMOVES or (op.has("-t", "--virtual") and op.manager == "apk")
 
 
 def fetches(events: list[Exec]) -> bool:
-    """Whether version control fetches sources that are removed again, and nothing else."""
+    """Whether version control fetches sources, and what it clones is removed again."""
     for number, event in enumerate(events):
         if event.argv[:2] in _CLONES:
             words = [word for word in event.argv[2:] if not word.startswith("-")]
@@ -337,10 +340,10 @@ def _odd(event: Event, scene: Scene, purge: Purge) -> Unknown | None:
     if op is None or op.manager not in APT:
         return None
     thorough = op.action in ("autoremove", "autopurge") or op.has("--auto-remove", "--autoremove")
-    if op.action in _REMOVES and not thorough:
+    if op.action in ("build-dep", "satisfy") or (op.action in _REMOVES and not thorough):
         return Unknown("S542", f"`{text[:80]}` leaves packages that apt would remove now", "")
-    odd = [w.text for w in op.arguments if installs(event) and not _PLAIN.match(w.text)]
-    odd += [name for name in odd or () if name.endswith("-")]
+    names = [word.text for word in op.arguments] if installs(event) else []
+    odd = [name for name in names if not _PLAIN.match(name) or name.endswith("-")]
     if odd:
         return Unknown("S542", f"`{odd[0]}` is no package's name", "name every package")
     return None
@@ -363,18 +366,15 @@ def _later(scene: Scene, purge: Purge) -> Iterator[str | Unknown]:
         named = gone & named_in(event)
         if not named and not builds(event) and not runs_others(event):
             continue
-        first = event.argv[0] if isinstance(event, Exec) and event.argv else ""
-        fetches_too = first.endswith("composer") and "git" in gone
-        if named or builds(event) or fetches_too or not _interprets(first):
+        path = event.argv[0] if isinstance(event, Exec) and event.argv else ""
+        first = path.rpartition("/")[2]
+        fetches_too = first == "composer" and "git" in gone
+        if named or builds(event) or fetches_too or first not in _INTERPRETERS:
             yield Unknown("S515", f"`{event.text[:80]}` may need {purge.names}",
                           "put it in front of the packages that it does not need, or into the "
                           "RUN that installs them")  # fmt: skip
         else:
             yield assumption(event, sorted(set(purge.gone)))
-
-
-def _interprets(program: str) -> bool:
-    return program.rpartition("/")[2] in _INTERPRETERS
 
 
 def _running(scene: Scene, purge: Purge) -> Iterator[str | Unknown]:
@@ -385,6 +385,9 @@ def _running(scene: Scene, purge: Purge) -> Iterator[str | Unknown]:
             yield Unknown("S510", f"{root.where} runs `{match[0]}`", "install in the build")
         if scene.image.name in ("python", "pypy") and "/usr/bin/python" in root.text:
             yield Unknown("S505", f"{root.where} runs the distribution's Python", "")
+    names = installed(scene.stage, scene.around.sent) or frozenset()
+    if module := compiles_later(names):
+        yield Unknown("S505", f"{module} may call a compiler when it runs", "")
     if reason := runs_left_out(scene.stage, scene.around, gone):
         yield Unknown("S505", reason, "keep the package by hand: install it in a RUN of its own")
     for found in application.unknown if gone and application is not None else ():

@@ -63,7 +63,7 @@ def _differs(
     purge = walk.purge()
     if isinstance(purge, str):
         return purge
-    if footprint != {*(f"- {name}" for name in purge.gone), *(f"+ {name}" for name in purge.added)}:
+    if footprint != claimed(purge, len(scene.stage.runs) - len(after.runs)):
         return "other packages are removed or added than claimed"
     for found in requirements(scene, purge):
         if isinstance(found, Unknown):
@@ -71,6 +71,12 @@ def _differs(
         if found not in assumes:
             return f"not assumed: {found}"
     return None
+
+
+def claimed(purge: Purge, joined: int) -> frozenset[str]:
+    """Return what a change claims of a stage: packages, and how many RUNs go on in another one."""
+    words = {*(f"- {name}" for name in purge.gone), *(f"+ {name}" for name in purge.added)}
+    return frozenset(words | ({f"{joined} fewer RUN"} if joined else set()))
 
 
 class _Walk:
@@ -120,20 +126,23 @@ class _Walk:
             return int(bool(added))
         if (before.manager, before.action) != ("apk", "add") or self.virtual is not None:
             return 0
-        if self.is_split(before, (new,)):
+        if self.is_split(old, before, (new,)):
             return 1
         more = self.new.events[place + 1 : place + 2]
         rest = tuple(e for e in more if isinstance(e, Exec) and _is_like(old, e))
-        return 2 * int(bool(rest) and self.is_split(before, (new, *rest)))
+        return 2 * int(bool(rest) and self.is_split(old, before, (new, *rest)))
 
-    def is_split(self, before: Operation, events: tuple[Exec, ...]) -> bool:
+    def is_split(self, old: Exec, before: Operation, events: tuple[Exec, ...]) -> bool:
         """Whether commands install the same packages with apk, some of them as a virtual one."""
         found = [argv_operation(event.argv) for event in events]
         ops = [op for op in found if op is not None and (op.manager, op.action) == ("apk", "add")]
         marked = [op for op in ops if _virtual(op) == VIRTUAL]
         if len(ops) != len(events) or len(marked) != 1 or _virtual(before):
             return False
-        if any(_options(op) != before.options for op in ops):
+        if any(
+            _others(e.argv, op) != _others(old.argv, before)
+            for e, op in zip(events, ops, strict=True)
+        ):
             return False
         names = [word.text for word in before.arguments]
         gone = [word.text for word in marked[0].arguments]
@@ -212,9 +221,9 @@ def _virtual(op: Operation) -> str:
     return next((name for option, name in pairs if option in ("-t", "--virtual")), "")
 
 
-def _options(op: Operation) -> tuple[str, ...]:
-    """Return the options without those that make a virtual package."""
-    if not _virtual(op):
-        return op.options
-    at = next(i for i, option in enumerate(op.options) if option in ("-t", "--virtual"))
-    return op.options[:at] + op.options[at + 2 :]
+def _others(argv: tuple[str, ...], op: Operation) -> list[str]:
+    """Return the words that are no packages, without those that make a virtual one."""
+    names = {word.text for word in op.arguments}
+    words = [word for word in argv if word not in names]
+    at = words.index("--virtual") if "--virtual" in words else len(words)
+    return words[:at] + words[at + 2 :]

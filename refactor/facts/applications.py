@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from refactor.facts.evidence import Found as Found
 from refactor.knowledge import table
@@ -181,6 +181,7 @@ class _Findings:
         )  # fmt: skip
 
 
+@lru_cache(maxsize=8)
 def application(sent: Sent) -> Application:
     """Return what the sources in a build context say of the application."""
     findings = _Findings()

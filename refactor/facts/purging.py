@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from refactor.effects.purge_needs import (
     removes,
     requirements,
 )
+from refactor.effects.purges import claimed
 from refactor.facts import artefacts, libraries, python_split, removable, rows
 from refactor.facts.installs import Unknown
 from refactor.facts.joining import Hindrance
@@ -28,6 +30,10 @@ from refactor.facts.stages import Stage
 from refactor.snapshot import Run, Snapshot
 from refactor.syntax import Instruction
 
+# Images that are there to build, test or develop in, by the names of files, folders and stages.
+_TOOLCHAIN = re.compile(
+    r"(?:\A|[/._-])(?:dev\w*|ci|build\w*|tests?|sdk|toolchain)(?:[/._-]|\Z)", re.I
+)
 _ELSEWHERE = "put the install, what it is for, and its removal into one RUN, or split the stage"
 
 
@@ -40,6 +46,12 @@ class Plan(NamedTuple):
     purge: Purge
     is_apk: bool
     assumes: tuple[str, ...]
+
+    @property
+    def footprint(self) -> frozenset[str]:
+        """What is claimed."""
+        joined = claimed(self.purge, len(self.runs) - 1)
+        return joined | {f"stage {self.stage.label}"}
 
 
 class Obstacle(NamedTuple):
@@ -186,11 +198,15 @@ def _plan(
     added = kept(scene, purge)
     if isinstance(added, Unknown):
         return Obstacle(*added, at)
+    stage = snapshot.graph.stages[scene.number]
+    if snapshot.published or _TOOLCHAIN.search(f"{snapshot.place}/{stage.name}"):
+        return Obstacle("S512", "the image may be there to build or develop in", "remove the "
+                        "packages by hand, if it is not", at)  # fmt: skip
     purge = purge._replace(added=added)
     assumes: list[str] = []
     for found in requirements(scene, purge):
         if isinstance(found, Unknown):
             return Obstacle(*found, at) if found.unlock or found.code != "S540" else None
         assumes.append(found)
-    stage, runs = snapshot.graph.stages[scene.number], tuple(part.run for part in parts)
+    runs = tuple(part.run for part in parts)
     return Plan(stage, runs, group, purge, scene.is_apk, tuple(dict.fromkeys(assumes)))

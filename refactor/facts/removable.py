@@ -37,6 +37,13 @@ _ON_ALPINE: dict[str, tuple[str, ...]] = {
     "alpine-sdk": ("libgcc", "libstdc++"),
 }  # fmt: skip
 
+# Names that other packages only provide, in these releases: apt installs by them, removes nothing.
+_PROVIDED = {
+    "libc-dev": "bullseye bookworm trixie", "libxslt-dev": "bullseye bookworm trixie",
+    "libidn2-0-dev": "bookworm trixie", "libldap-dev": "bullseye", "libfreetype6-dev": "trixie",
+    "libncurses5-dev": "trixie", "libncursesw5-dev": "trixie", "libtinfo-dev": "trixie",
+}  # fmt: skip
+
 
 def has(found: Image, package: str) -> bool | None:
     """Whether an image has a build-only package by itself; None if that is not known."""
@@ -80,6 +87,8 @@ def left_behind(package: str, found: Image, openmp: bool) -> tuple[str, ...] | N
     `openmp`: whether something that was built may link to the library of a compiler's threads.
     """
     name, needed = bare_name(package), left_out.needed(package, found)
+    if set(_PROVIDED.get(name, "").split()) & set(libraries.candidates(found)):
+        return None
     if needed is None and found.family is Family.ALPINE:
         needed = _ON_ALPINE.get(name)
     if needed is not None and found.family is Family.ALPINE and "gcc" in libraries.programs(name):

@@ -73,6 +73,7 @@ class Survey:
     unknown: tuple[Found, ...]
 
 
+@lru_cache(maxsize=8)
 def survey(tree: Context) -> Survey:
     """Read the files of a repository that may say something, within bounds."""
     unknown: list[Found] = []

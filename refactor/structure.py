@@ -1,0 +1,15 @@
+"""What a transform may import besides, if it reads the build context and what stands around it."""
+
+from refactor import copy_edits as copy_edits
+from refactor import purge_edits as purge_edits
+from refactor import split_edits as split_edits
+from refactor import stage_edits as stage_edits
+from refactor import user_edits as user_edits
+from refactor.effects import distroless as distroless
+from refactor.facts import leftovers as leftovers
+from refactor.facts import lost_scripts as lost_scripts
+from refactor.facts import non_root as non_root
+from refactor.facts import purging as purging
+from refactor.facts import python_split as python_split
+from refactor.facts import reordering as reordering
+from refactor.facts import slim_bases as slim_bases
