@@ -93,7 +93,7 @@ def fix(
         wishes = Wishes(
             level(level_name, "--level") if level_name else None, _ids(select), _ids(ignore),
             config, roots=tuple(p for p in paths or [Path()] if os.path.isdir(p)),
-                context=context, today=date.today().isoformat(),
+            context=context, today=date.today().isoformat(),
         )  # fmt: skip
         choose(wishes.select, wishes.ignore)
         if paths and Path("-") in paths:

@@ -133,29 +133,32 @@ class _Walk:
         return 2 * int(bool(rest) and self.is_split(old, before, (new, *rest)))
 
     def is_split(self, old: Exec, before: Operation, events: tuple[Exec, ...]) -> bool:
-        """Whether commands install the same packages with apk, some of them as a virtual one."""
-        found = [argv_operation(event.argv) for event in events]
-        ops = [op for op in found if op is not None and (op.manager, op.action) == ("apk", "add")]
-        marked = [op for op in ops if _virtual(op) == VIRTUAL]
-        if len(ops) != len(events) or len(marked) != 1 or _virtual(before):
-            return False
-        if any(
-            _others(e.argv, op) != _others(old.argv, before)
-            for e, op in zip(events, ops, strict=True)
-        ):
-            return False
+        """Whether commands install the same packages with apk, some of them as a virtual one.
+
+        The virtual one comes last; in front of it stands the installation of what stays.
+        """
         names = [word.text for word in before.arguments]
-        gone = [word.text for word in marked[0].arguments]
-        stays = [word.text for op in ops if op is not marked[0] for word in op.arguments]
-        kept = [name for name in names if name not in gone]
-        if (
-            not set(gone) <= set(names)
-            or stays[: len(kept)] != kept
-            or (len(ops) > 1) > bool(stays)
-        ):
+        others = [word for word in old.argv if word not in names]
+        last = events[-1].argv
+        op = argv_operation(last)
+        gone = [word.text for word in op.arguments] if op else []
+        pair = ["--virtual", VIRTUAL]
+        at = last.index(pair[0]) if pair[0] in last else 0
+        whole = (*last[:at], *last[at + 2 :]) == old.argv and list(last[at : at + 2]) == pair
+        if not (whole or list(last) == [*others, *pair, *gone]) or not set(gone) <= set(names):
+            return False
+        kept = [word for word in old.argv if word not in gone]
+        stays = [word for word in names if word not in gone]
+        added: list[str] = []
+        if len(events) == 2:
+            added = [word for word in events[0].argv if word not in kept]
+            place = 1 + max((i for i, w in enumerate(kept) if w in stays), default=len(kept) - 1)
+            if list(events[0].argv) != [*kept[:place], *added, *kept[place:]]:
+                return False
+        if bool(stays or added) != (len(events) == 2):
             return False
         self.virtual = tuple(gone)
-        self.added += stays[len(kept) :]
+        self.added += added
         return True
 
     def removes(self, place: int) -> bool:
@@ -213,17 +216,3 @@ def _put_in(old: tuple[str, ...], before: Operation, new: tuple[str, ...]) -> li
     known = {word.text for word in before.arguments}
     added = [word.text for word in after.arguments if word.text not in known]
     return added if tuple(word for word in new if word not in added) == old else []
-
-
-def _virtual(op: Operation) -> str:
-    """Return the name of the virtual package that an installation makes."""
-    pairs = zip(op.options, op.options[1:], strict=False)
-    return next((name for option, name in pairs if option in ("-t", "--virtual")), "")
-
-
-def _others(argv: tuple[str, ...], op: Operation) -> list[str]:
-    """Return the words that are no packages, without those that make a virtual one."""
-    names = {word.text for word in op.arguments}
-    words = [word for word in argv if word not in names]
-    at = words.index("--virtual") if "--virtual" in words else len(words)
-    return words[:at] + words[at + 2 :]
