@@ -49,10 +49,10 @@ class Phase(IntEnum):
     REPAIR = 1
     FLAGS = 2
     PAIR_MERGE = 3
-    CLEANUP = 4
-    CACHE_ORDER = 5
-    STAGES = 6
-    BASE = 7
+    CACHE_ORDER = 4
+    STAGES = 5
+    BASE = 6
+    CLEANUP = 7  # behind the stages: what a builder leaves is in no image
     USER = 8
     ENTRY = 9
     CONTEXT = 10

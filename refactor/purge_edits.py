@@ -33,10 +33,12 @@ def remove_again(snapshot: Snapshot, plan: Plan) -> tuple[Edit, ...] | None:
 def _installs(plan: Plan) -> list[tuple[Run, Command, Operation]]:
     """Return the commands that install what is removed again."""
     gone, keep = set(plan.purge.gone), (lambda text: text) if plan.is_apk else bare_name
+    managers = ("apk",) if plan.is_apk else packages.APT
     return [
         (run, command, op)
         for run in plan.runs
         for command, op in apt.operations(run)
+        if op.manager in managers and command.start in apt.unconditional(run)
         if op.action in ("install", "add") and gone & {keep(word.text) for word in op.arguments}
     ]
 
@@ -50,7 +52,7 @@ def _named(plan: Plan) -> list[Edit] | None:
     if plan.purge.added and op.wrapped:
         return None
     if plan.purge.added and apt.has_comments(run, command):
-        return [insert_word(run, op.flag_place, " ".join(plan.purge.added))]
+        return [insert_word(run, _behind_flags(op), " ".join(plan.purge.added))]
     return list(append_words(run, op.arguments[-1], list(plan.purge.added)))
 
 
@@ -63,33 +65,37 @@ def _virtual(plan: Plan, layout: Layout) -> list[Edit] | None:
     operator = _operator(run, command)
     stays = [word for word in op.arguments if word.text not in plan.purge.gone]
     whole = run.instruction.logical.span(run.at(command.start), run.at(command.end))
-    flags = [w for w in command.words[command.words.index(op.action_word) + 1 :]
-             if w not in op.arguments]  # fmt: skip
     if not stays:
-        valued = flags and flags[-1].text in op.row.values
-        place = op.flag_words[-1] if op.flag_words and not valued else op.action_word
-        found_edits = [insert_word(run, place, f"--virtual {VIRTUAL}")]
+        found_edits = [insert_word(run, _behind_flags(op), f"--virtual {VIRTUAL}")]
         if plan.purge.added and operator:
-            text = _add(command, op, [*(w.text for w in flags), *plan.purge.added])
+            text = _add(command, op, plan.purge.added)
             between = _between(layout, operator)
             found_edits.append(Edit(Span(whole.start, whole.start), text + between))
         return found_edits if operator or not plan.purge.added else None
     if not operator:
         return None
-    second = [*(w.text for w in flags), "--virtual", VIRTUAL, *plan.purge.gone]
     edits = _without(run, command, [w for w in op.arguments if w not in stays])
     if edits is None:
         return None
-    text = _between(layout, operator) + _add(command, op, second)
-    edits += append_words(run, stays[-1], list(plan.purge.added))
-    return [*edits, Edit(Span(whole.end, whole.end), text)]
+    text = _add(command, op, ("--virtual", VIRTUAL, *plan.purge.gone))
+    if plan.purge.added and apt.has_comments(run, command):  # a line of its own may be a comment's
+        edits.append(insert_word(run, stays[-1], " ".join(plan.purge.added)))
+    else:
+        edits += append_words(run, stays[-1], list(plan.purge.added))
+    return [*edits, Edit(Span(whole.end, whole.end), _between(layout, operator) + text)]
 
 
-def _add(command: Command, op: Operation, words: list[str]) -> str:
+def _behind_flags(op: Operation) -> packages.Word:
+    """Return the last of the options behind the action, or a word in front of them."""
+    last = op.flag_words[-1] if op.flag_words else op.action_word
+    return op.flag_place if last.text in op.row.values else last
+
+
+def _add(command: Command, op: Operation, more: tuple[str, ...]) -> str:
     """Return an installation of other packages, under the same circumstances."""
-    lead = [word.text for word in command.assignments]
+    parts = (*command.assignments, *(word for word in command.words if word not in op.arguments))
     redirects = [redirect.text for redirect in command.redirects]
-    return " ".join([*lead, op.program.text, op.action_word.text, *words, *redirects])
+    return " ".join([*(word.text for word in parts), *more, *redirects])
 
 
 def _without(run: Run, command: Command, words: list[packages.Word]) -> list[Edit] | None:

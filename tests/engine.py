@@ -10,6 +10,15 @@ from typing import Any
 
 import pytest
 
+from refactor.model import Safety
+from refactor.registry import entries
+
+
+def repairs() -> tuple[str, ...]:
+    """Return the transforms that need no build context, and are on by default."""
+    found = entries()
+    return tuple(e.id for e in found if e.highest is Safety.SAFE and e.default)
+
 
 class Engine:
     """The docker client, with the environment that finds its daemon."""

@@ -13,7 +13,7 @@ from refactor.context import DiskContext
 from refactor.engine import Changed, run
 from refactor.model import Safety
 from refactor.project import Site
-from tests.engine import Engine, start
+from tests.engine import Engine, repairs, start
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "flask-naive"
 ASK = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:5000/').read().decode())"
@@ -37,7 +37,7 @@ def images(
     before, after = (tmp_path_factory.mktemp(name) for name in ("before", "after"))
     for folder in (before, after):
         shutil.copytree(FIXTURE, folder, dirs_exist_ok=True)
-    config = Config(select=("all",), level=Safety.RISKY)
+    config = Config(select=repairs(), level=Safety.RISKY)
     data = (FIXTURE / "Dockerfile").read_bytes()
     result = run("Dockerfile", data, config, Site(DiskContext(FIXTURE)))
     assert isinstance(result, Changed)

@@ -212,3 +212,56 @@ def test_an_ignored_file_that_the_install_reads_is_named() -> None:
     snapshot = Snapshot(PurePath("Dockerfile"), REORDERED, parse(REORDERED), context(files))
     outcome = refactor(snapshot, ordered(select(("copy-manifests-first",), ())), Safety.RISKY)
     assert [(r.code, "base.txt" in r.reason) for _, r in outcome.refusals] == [("C401", True)]
+
+
+GEMS = {"Gemfile": "gem 'pg'\n", "Gemfile.lock": "", ".bundle/config": "---\n"}
+NPM = {"package.json": "{}", "package.docs.json": "{}", "app.js": ""}
+# Found wrong by reviewers of real diffs: the last column is the code, if there is one.
+REVIEWED = [
+    ("use-slim-base", "FROM ruby:3.3\nCOPY . /a\nRUN bundle install\nCMD ruby a.rb\n", GEMS, "B602"),
+    ("use-slim-base", "FROM python:3.12\nRUN pip install git+https://x.example/y\nCMD python\n",
+     PROJECT, "B602"),
+    ("use-slim-base", "FROM python:3.12-bookworm\nRUN apt-get install -y libpq-dev\nCMD python\n",
+     PROJECT, "B606"),
+    ("copy-manifests-first", "FROM ruby:3.3\nWORKDIR /a\nCOPY . .\nRUN bundle config set with x\n"
+     "RUN bundle install\n", GEMS, "C402"),
+    ("copy-manifests-first", "FROM node:22\nWORKDIR /a\nCOPY package*.json ./\nRUN npm install\n",
+     NPM, ""),
+    ("run-as-user", 'FROM python:3.12-slim\nRUN git clone https://x.example/y\nCOPY . /a\n'
+     'CMD ["python", "/a/app.py"]\n', PROJECT, "U308"),
+    ("run-as-user", 'FROM python:3.12-slim\nCOPY . /a\nENTRYPOINT ["/opt/apache/beam/boot"]\n',
+     PROJECT, "U303"),
+    ("run-as-user", 'FROM python:3.12-slim\nCOPY . /a\nCMD ["python", "/a/app.py"]\n',
+     {**PROJECT, "skaffold.yaml": "apiVersion: skaffold/v4beta1\nkind: Config\nbuild:\n  artifacts:\n"
+      "  - image: a\n    sync:\n      infer: ['*.py']\n"}, "U313"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("id", "text", "files", "code"), REVIEWED)
+def test_what_reviewers_found_wrong_is_refused(
+    id: str, text: str, files: dict[str, str], code: str
+) -> None:
+    snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), context(files))
+    outcome = refactor(snapshot, ordered(select((id,), ())), Safety.RISKY)
+    assert not outcome.steps
+    assert not outcome.drops
+    assert [r.code for _, r in outcome.refusals][:1] == ([code] if code else [])
+
+
+def test_a_slim_base_gets_what_apt_key_starts() -> None:
+    text = (
+        "FROM python:3.12-bookworm\nRUN curl -s https://x.example/k | apt-key add -\nCMD python\n"
+    )
+    snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), context(PROJECT))
+    outcome = refactor(snapshot, ordered(select(("use-slim-base",), ())), Safety.RISKY)
+    assert not outcome.steps or "gnupg" in outcome.snapshot.text
+
+
+def test_the_configuration_of_a_module_that_is_started_is_read() -> None:
+    text = (
+        "FROM python:3.12-slim\nWORKDIR /a\nCOPY . .\nCMD python3 -O -m gunicorn a:b -c conf.py\n"
+    )
+    files = {**PROJECT, "conf.py": "pidfile = 'gunicorn.pid'\n"}
+    snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), context(files))
+    outcome = refactor(snapshot, ordered(select(("run-as-user",), ())), Safety.RISKY)
+    assert "chown 10001:10001 /a" in outcome.snapshot.text

@@ -67,7 +67,7 @@ def slimmed(build: Build, index: int, image: Image, around: Surroundings) -> Sli
     have = {name for event in flat(stage.events) for name in packages_of(event)}
     found: dict[str, None] = {}
     assumes: dict[str, None] = {}
-    for where, name in _programs(stage, lost, around):
+    for where, name in _programs(stage, image.name, lost, around):
         package = provider(name, image)
         if package not in _TOOLS:
             return Unknown("B603", f"{where} runs {name}, which slim lacks", "install it by name")
@@ -89,9 +89,14 @@ def slimmed(build: Build, index: int, image: Image, around: Surroundings) -> Sli
     return Slim(tuple(sorted(set(found) - have)), tuple(assumes))
 
 
-def _programs(stage: Stage, lost: Lost, around: Surroundings) -> Iterator[tuple[str, str]]:
+def _programs(
+    stage: Stage, stage_image: str, lost: Lost, around: Surroundings
+) -> Iterator[tuple[str, str]]:
     """Yield the programs that slim lacks and something runs."""
-    names = set(lost.programs)
+    own = "python" if stage_image == "python" else ""
+    names = {
+        name for name in lost.programs if not own or not name.startswith((own, "pip", "pydoc"))
+    }
     for event in flat(stage.events):
         asked = {name for pattern, name in _STARTED if pattern.search(event.text)}
         for name in sorted(names & (named_in(event) | asked)):

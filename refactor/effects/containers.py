@@ -29,7 +29,10 @@ _CLONE = re.compile(r"\b(?:git clone|svn (?:co|checkout)|hg clone)\b")
 _DROPPER = re.compile(r"\b(?:gosu|su-exec|setuidgid)\b")
 _SECRET = re.compile(r"/root|~|/etc/|/var/spool|/run|\$")
 _SOCKET = "/docker.sock"
-FROM_GIT = "all may read the files of the build context: git keeps no other permissions"
+FROM_GIT = (
+    "all may read the files of the build context: git keeps no other permissions, and files that "
+    "are not in git have no others"
+)
 
 
 def needs(build: Build, index: int, image: Image, around: Surroundings, user: str) -> Needs:
@@ -45,7 +48,8 @@ def needs(build: Build, index: int, image: Image, around: Surroundings, user: st
     Processes(found, run, env, placed, around.application).look()
     for event in (e for s in build.stages[: index + 1] for e in flat(s.events)):
         if _CLONE.search(event.text):
-            found.assume_harmless(f"what `{event.text[:70]}` fetches")
+            found.stop("U308", f"`{event.text[:70]}`: what is fetched may write anywhere",
+                       "copy it from the build context")  # fmt: skip
     _configured(found, stage)
     for ancestor in lineage(build, index):
         _built(found, ancestor, {item.name for item in run})
@@ -168,6 +172,9 @@ def _used(found: Needs, stage: Stage, around: Surroundings) -> None:
             )
         elif posixpath.basename(mount.target) in _INSTALLED:
             continue
+        elif mount.kind == "sync":
+            found.stop("U313", f"{where} writes sources into the container, as its user",
+                       "start the image that is made for that as root")  # fmt: skip
         elif mount.kind == "volume" and not mount.read_only:
             found.mount(mount.target, where)
         elif mount.kind == "bind":

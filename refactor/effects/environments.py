@@ -115,7 +115,7 @@ def run_of(stage: Stage, place: int) -> tuple[int, int]:
 def _shift(old: Stage, new: Stage) -> tuple[Value | None, Value] | None:
     """Return PATH before and after, if all that is new is that the environment goes first."""
     before, after = (dict(_env(stage)).get("PATH") for stage in (old, new))
-    rest = before.text if before else "$PATH"
+    rest = before.text if before and not before.raw else "$PATH"
     return (before, after) if after and after.text == f"{VENV}/bin:{rest}" else None
 
 

@@ -21,6 +21,8 @@ def runs_left_out(
 
     Without `assumes`, what would have to be assumed is not looked for.
     """
+    # The interpreter of the image itself comes first in PATH: headers of another one do not count.
+    programs = {name for name in programs if not name.startswith(("python", "pydoc", "2to3"))}
     for root in roots(stage, around):
         if named := programs & root.programs:
             return f"{root.where} runs {min(named)}, which is left out"

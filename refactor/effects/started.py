@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from refactor.effects.events import Build, Copy, Stage
 from refactor.effects.placed import Placed
+from refactor.facts import programs
 from refactor.facts.images import Image
 from refactor.facts.programs import default_command
 from refactor.outside import shell_lines
@@ -58,6 +59,15 @@ _HEREDOC = re.compile(
 )
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
 _NUMBER = re.compile(r"\d+[smhd]?\Z")
+
+
+def _module(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the module that `python -m` runs, with its arguments; nothing if it runs none."""
+    if re.match(r"(?:python|pypy)[\d.]*\Z", argv[0].rpartition("/")[2]) and "-m" in argv[1:-1]:
+        at = argv.index("-m")
+        if all(word.startswith("-") for word in argv[1:at]):
+            return argv[at + 1 :]
+    return ()
 
 
 class Started(NamedTuple):
@@ -179,6 +189,8 @@ class _Reader:
         if name in SHELLS and (text := _script_of(argv)):
             self.script(where, text, depth)
             return
+        if (module := _module(argv)) and programs.program(module[0], module[1:]):
+            self.found.append(Started(where, module, (), self.directory))
         self.found.append(Started(where, argv, (), self.directory))
         words = [word for word in argv[1:] if not word.startswith("-")]
         path = self.script_path(words[0] if words and name in _READERS else argv[0])

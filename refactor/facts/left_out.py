@@ -15,6 +15,8 @@ _OTHER_PYTHON = frozenset({"python3-dev", "python-dev", "python-dev-is-python3",
 def is_left_out(package: str, family: Family) -> bool:
     """Whether a package only builds, or only fetches sources; what is not known is neither."""
     name = bare_name(package)
+    if name.endswith("-base"):  # gcc-12-base belongs to the libraries
+        return False
     return libraries.is_build_only(name, family) or libraries.is_version_control(name, family)
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from refactor.effects import Copy, Exec
 from refactor.effects.containers import lineage, needs
 from refactor.effects.needs import HOME, Needs
+from refactor.effects.placed import Placed
 from refactor.effects.started import directory
 from refactor.effects.users import (
     KEPT,
@@ -212,8 +213,11 @@ def _given(snapshot: Snapshot, stage: Stage, paths: list[str], user: str) -> tup
     placed = ownership(snapshot.build, stage.index, stage.image, snapshot)[1]
     files = [p for p in paths if placed is not None and placed.kind(p) == "file"]
     folders = [p for p in paths if p not in files]
-    deep = [p for p in folders if _is_deep(snapshot, stage, p)]
-    flat = [p for p in paths if p not in deep]
+    home = directory(snapshot.build.stages[stage.index])
+    deep = list(
+        dict.fromkeys(_top(p, home, placed) for p in folders if _is_deep(snapshot, stage, p))
+    )
+    flat = [p for p in paths if p in files or not _is_deep(snapshot, stage, p)]
     commands = []
     if new := [p for p in folders if placed is None or placed.kind(p) != "dir"]:
         commands.append(f"mkdir -p {' '.join(new)}")
@@ -222,6 +226,15 @@ def _given(snapshot: Snapshot, stage: Stage, paths: list[str], user: str) -> tup
     if flat:
         commands.append(f"chown {user} {' '.join(flat)}")
     return tuple(commands)
+
+
+def _top(path: str, home: str, placed: Placed | None) -> str:
+    """Return the uppermost folder that `mkdir -p` makes for a path, below the working directory."""
+    parent = posixpath.dirname(path)
+    if not home or parent == home or not _is_below(parent, home):
+        return path
+    there = placed is not None and placed.kind(parent) == "dir"
+    return path if there else _top(parent, home, placed)
 
 
 def _is_deep(snapshot: Snapshot, stage: Stage, folder: str) -> bool:

@@ -27,12 +27,14 @@ from refactor.facts.installs import Unknown
 from refactor.facts.joining import Hindrance
 from refactor.facts.packages import bare_name
 from refactor.facts.stages import Stage
+from refactor.hazards import APK_INDEX
 from refactor.snapshot import Run, Snapshot
 from refactor.syntax import Instruction
 
 # Images that are there to build, test or develop in, by the names of files, folders and stages.
 _TOOLCHAIN = re.compile(
-    r"(?:\A|[/._-])(?:dev\w*|ci|build\w*|tests?|sdk|toolchain)(?:[/._-]|\Z)", re.I
+    r"(?:\A|[/._-])(?:dev|develop\w*|devcontainer|ci|builder|tests?|sdk|toolchain)(?:[/._-]|\Z)",
+    re.I,
 )
 _ELSEWHERE = "put the install, what it is for, and its removal into one RUN, or split the stage"
 
@@ -97,7 +99,7 @@ def _parts(snapshot: Snapshot, stage: Stage) -> list[_Part]:
     found = []
     for begin, end in groups(model):
         events = model.events[begin:end]
-        if not isinstance(events[0], Copy):
+        if not isinstance(events[0], Copy) and end in model.runs:
             found.append(_Part(runs[model.runs.index(end)], begin, end, events))
     return found
 
@@ -198,6 +200,9 @@ def _plan(
     added = kept(scene, purge)
     if isinstance(added, Unknown):
         return Obstacle(*added, at)
+    unsure = [h.subject.split() for h in snapshot.evidence.hazards if h.kind == APK_INDEX.hazard]
+    if any(words[:2] == ["apk", "add"] and set(names) & set(words) for words in unsure):
+        return Obstacle("S541", "whether apk's index is there is not known", "add --no-cache", at)
     stage = snapshot.graph.stages[scene.number]
     if snapshot.published or _TOOLCHAIN.search(f"{snapshot.place}/{stage.name}"):
         return Obstacle("S512", "the image may be there to build or develop in", "remove the "

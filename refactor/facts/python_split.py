@@ -253,7 +253,9 @@ def _thin(plan: Split, part: _Part) -> Obstacle | None:
                 words.append((command, word, libs))
         plan.dropped += [w.text for w in drop]
     plan.thinner.append(Thinner(run, tuple(gone), tuple(words)))
-    return None
+    touched = (bool({n for n in packages_of(e) if n in plan.dropped}) for e in part.events)
+    first = next((i for i, drops in enumerate(touched) if drops), len(part.events))
+    return _later(plan, part._replace(events=part.events[first + 1 :]))
 
 
 def _later(plan: Split, part: _Part) -> Obstacle | None:
@@ -262,7 +264,7 @@ def _later(plan: Split, part: _Part) -> Obstacle | None:
         return None
     for event in part.events:
         programs = {p for name in plan.dropped for p in libraries.programs(name)}
-        if packages_of(event) or is_cleanup(event):
+        if packages_of(event) or is_cleanup(event) or is_install(event) or _makes(plan, event):
             continue
         if not programs & named_in(event) and not runs_others(event):
             continue

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from refactor.effects import Copy, Event, Exec, Stage
@@ -139,7 +140,7 @@ def _ended(
         if stop and any(_installs(event) for _, event in rest):
             yield Stopped(plan.copy, stop)
         return
-    if not set(files) - set(plan.needed):
+    if not set(files) - set(plan.needed) or _meets_locks(plan.event):
         return
     if stop and rest[0][0].run is plan.last:
         plan.cut = _cut(*rest[0])
@@ -147,6 +148,18 @@ def _ended(
             yield Stopped(plan.copy, _MIXED)
             return
     yield plan
+
+
+# A pattern that meets one of these is there so that it may come and go.
+_LOCKS = frozenset(
+    "package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml poetry.lock Pipfile.lock "
+    "uv.lock Gemfile.lock go.sum Cargo.lock composer.lock".split()
+)
+
+
+def _meets_locks(event: Copy) -> bool:
+    names = [source.text.rpartition("/")[2] for source in event.sources if "*" in source.text]
+    return any(fnmatchcase(lock, name) for name in names for lock in _LOCKS)
 
 
 def _missing(event: Copy, placed: Placed) -> Unknown:

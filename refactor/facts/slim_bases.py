@@ -15,6 +15,12 @@ from refactor.source import Edit, Span
 _FAMILIES = frozenset({"python", "node", "ruby", "perl", "rust"})
 
 
+_WITHOUT_LISTS = Unknown(
+    "B606", "it installs without package lists what the full image may have already",
+    "fetch the lists in the same RUN",
+)  # fmt: skip
+
+
 def candidates(snapshot: Snapshot) -> Iterator[tuple[Stage, Slim | Unknown]]:
     """Yield the stages that run from a full image, with what the slim one needs besides."""
     for stage in snapshot.graph.stages:
@@ -29,6 +35,9 @@ def candidates(snapshot: Snapshot) -> Iterator[tuple[Stage, Slim | Unknown]]:
         if "$" in stage.start_word:
             yield stage, Unknown("B605", f"{stage.start_word} is named by a build argument",
                                  "edit its default value")  # fmt: skip
+            continue
+        if any(hazard.must for hazard in snapshot.evidence.hazards):
+            yield stage, _WITHOUT_LISTS
             continue
         yield stage, slimmed(snapshot.build, stage.index, stage.image, snapshot)
 

@@ -79,6 +79,10 @@ def skaffold(document: Item, path: str) -> Iterator[Record]:
         mounts = tuple(
             Mount(sync.get("dest").text, "sync", sync.get("src").text, False, path, sync.line)
             for sync in artifact.get("sync", "manual").parts
+        ) + tuple(  # where they go is worked out from the copies of the Dockerfile
+            Mount("", "sync", pattern.text, False, path, pattern.line)
+            for pattern in (*artifact.get("sync", "infer").parts, artifact.get("sync", "auto"))
+            if pattern.text
         )
         yield built
         if mounts:
