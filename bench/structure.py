@@ -1,6 +1,6 @@
 """What the structural transforms do with complete build contexts: eligible, changed, refused.
 
-    python -m bench.structure CORPUS [--list ID] [--code CODE] [--diff ID]
+    python -m bench.structure CORPUS [--check] [--list QUESTION] [--diff ID]
 
 Who is eligible is read off the text by patterns that know nothing of the transforms. One
 organisation's near-equal samples count three at most.
@@ -26,6 +26,7 @@ from refactor.registry import entries
 CAPPED = ("TechEmpower/", "GoogleCloudPlatform/python-docs-samples")
 CAP = 3
 SPLITS = "split-"
+LEAST = {"split": 0.7, "reorder": 0.8, "user": 0.8}
 REORDER = "copy-manifests-first"
 USER = "run-as-user"
 
@@ -175,6 +176,7 @@ def main() -> None:
         "--list", choices=("split", "reorder", "user"), help="list what was refused"
     )
     parser.add_argument("--diff", default="", help="print the patches of ids that contain this")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a share is too small")
     options = parser.parse_args()
     tallies, results = measure(options.corpus)
     for question, tally in tallies.items():
@@ -191,6 +193,9 @@ def main() -> None:
                     said = [f"{r.transform} {r.code}: {r.reason}" for r in results[label].remarks
                             if r.transform in ids and r.kind == "refusal"]  # fmt: skip
                     print(f"  {code} {label}", *said, sep="\n      ")
+    small = [q for q, t in tallies.items() if len(t.changed) < LEAST[q] * len(t.eligible)]
+    if options.check and small:
+        raise SystemExit(f"too few changed: {', '.join(small)}")
     if options.diff:
         for label, result in results.items():
             if options.diff in label and isinstance(result, Changed):

@@ -6,9 +6,9 @@ The matching is that of e2b-dockerfile-utils, a port of moby's `patternmatcher`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from refactor.context import MAX_NAMES, Context, clean
 
@@ -26,7 +26,8 @@ class Sent:
     """The files that COPY and ADD can see.
 
     `files` maps each path to `file`, `link`, or `dir` for a folder that is not looked into.
-    `complete` is False if there were too many to list. `ignored` holds top-level names left out.
+    `complete` is False if there were too many to list. `ignored` holds top-level names left out,
+    `memo` what is worked out from all this.
     """
 
     context: Context
@@ -35,6 +36,7 @@ class Sent:
     complete: bool
     ignored: tuple[str, ...]
     source: str
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def kind(self, path: str) -> str:
         """Return `file`, `dir`, `link`, or an empty string if nothing of that name is sent."""

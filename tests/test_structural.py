@@ -218,7 +218,7 @@ GEMS = {"Gemfile": "gem 'pg'\n", "Gemfile.lock": "", ".bundle/config": "---\n"}
 NPM = {"package.json": "{}", "package.docs.json": "{}", "app.js": ""}
 # Found wrong by reviewers of real diffs: the last column is the code, if there is one.
 REVIEWED = [
-    ("use-slim-base", "FROM ruby:3.3\nCOPY . /a\nRUN bundle install\nCMD ruby a.rb\n", GEMS, "B602"),
+    ("use-slim-base", "FROM ruby:3.3\nCOPY . /a\nRUN bundle install\nCMD ruby a\n", GEMS, "B602"),
     ("use-slim-base", "FROM python:3.12\nRUN pip install git+https://x.example/y\nCMD python\n",
      PROJECT, "B602"),
     ("use-slim-base", "FROM python:3.12-bookworm\nRUN apt-get install -y libpq-dev\nCMD python\n",
@@ -232,7 +232,7 @@ REVIEWED = [
     ("run-as-user", 'FROM python:3.12-slim\nCOPY . /a\nENTRYPOINT ["/opt/apache/beam/boot"]\n',
      PROJECT, "U303"),
     ("run-as-user", 'FROM python:3.12-slim\nCOPY . /a\nCMD ["python", "/a/app.py"]\n',
-     {**PROJECT, "skaffold.yaml": "apiVersion: skaffold/v4beta1\nkind: Config\nbuild:\n  artifacts:\n"
+     {**PROJECT, "skaffold.yaml": "apiVersion: skaffold/v4\nkind: Config\nbuild:\n  artifacts:\n"
       "  - image: a\n    sync:\n      infer: ['*.py']\n"}, "U313"),
 ]  # fmt: skip
 

@@ -25,7 +25,7 @@ from tests.test_mutants import Tally
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 STRUCTURAL = frozenset({Effect.ORDER, Effect.STAGES, Effect.BASE, Effect.USER})
-EACH = int(os.environ.get("DFR_STRUCTURAL_MUTANTS", "40"))  # of one change
+EACH = int(os.environ.get("DFR_STRUCTURAL_MUTANTS", "25"))  # of one change
 PARTS = 4
 OVERALL = 0.99
 

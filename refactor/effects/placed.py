@@ -76,25 +76,33 @@ class Placed:
             return None
         if any(name in ("parents", "exclude", "unpack", "link") for name, _ in event.flags):
             return None
-        found: dict[str, str] = {}
         several = len(event.sources) > 1 or any(_GLOB.search(s.text) for s in event.sources)
         folder = several or target.text.endswith("/")
         there = {*self.folders, *(step.text for step in event.workdir[:1])}  # WORKDIR makes it
         folder = folder or posixpath.normpath(target.text) in there
+        key = (event.keyword, event.sources, target.text, folder)
+        if key not in self.sent.memo:
+            self.sent.memo[key] = self._puts(event, folder)
+        found: dict[str, str] | None = self.sent.memo[key]
+        return found
+
+    def _puts(self, event: Copy, folder: bool) -> dict[str, str] | None:
+        found: dict[str, str] = {}
         for source in event.sources:
             matched = _matches(self.sent, source.text)
             if not matched or (event.keyword == "ADD" and not all(map(is_plain_source, matched))):
                 return None
             for path in matched:
-                _place(self.sent, path, target.text, folder, found)
+                _place(self.sent, path, event.destination.text, folder, found)
         return found if len(found) <= MAX_PLACED else None
 
 
 def _place(sent: Sent, path: str, target: str, folder: bool, found: dict[str, str]) -> None:
     target = posixpath.normpath(target)
     if sent.kind(path) == "dir" and path not in sent.files:
-        for file in sent.below(path):
-            found[posixpath.join(target, posixpath.relpath(file, path or "."))] = file
+        start = len(path) + 1 if path else 0
+        lead = target.rstrip("/")
+        found.update((f"{lead}/{file[start:]}", file) for file in sent.below(path))
     elif folder:
         found[posixpath.join(target, posixpath.basename(path))] = path
     else:
