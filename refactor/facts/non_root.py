@@ -219,7 +219,8 @@ def _given(snapshot: Snapshot, stage: Stage, paths: list[str], user: str) -> tup
     )
     flat = [p for p in paths if p in files or not _is_deep(snapshot, stage, p)]
     commands = []
-    if new := [p for p in folders if placed is None or placed.kind(p) != "dir"]:
+    made = list(dict.fromkeys((*(p for p in deep if p not in folders), *folders)))
+    if new := [p for p in made if placed is None or placed.kind(p) != "dir"]:
         commands.append(f"mkdir -p {' '.join(new)}")
     if deep:
         commands.append(f"chown -R {user} {' '.join(deep)}")
