@@ -114,7 +114,16 @@ def asks(text: str, folder: Path | None = None) -> set[str]:
     root = root and any(re.match(r"(?i)(?:CMD|ENTRYPOINT)\b", line) for line in chain)
     sources = () if folder is None else (p for p in folder.rglob("*") if p.suffix in _SOURCES)
     low = any(_LISTENS_LOW.search(p.read_text(errors="replace")) for p in sources if p.is_file())
-    if root and not low and _OFFICIAL.match(base) and not _NEEDS_ROOT.search("\n".join(chain)):
+    above = () if folder is None else (folder, folder.parent)
+    files = (p for place in above for p in place.glob("skaffold*.yaml"))
+    synced = any(re.search(r"^\s+sync:", p.read_text(), re.MULTILINE) for p in files)  # as its user
+    if (
+        root
+        and not low
+        and not synced
+        and _OFFICIAL.match(base)
+        and not _NEEDS_ROOT.search("\n".join(chain))
+    ):
         found.add("user")
     return found
 
