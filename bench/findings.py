@@ -30,6 +30,8 @@ from typing import Any
 
 from bench.compare import corpus_files, names, tool
 from bench.preconditions import PRECONDITIONS, Dockerfile, verdict, weight
+from refactor.model import Safety
+from refactor.registry import entries
 
 MIN_SHARE = 0.95
 PROCESSES, BATCH = 2, 60
@@ -161,9 +163,18 @@ def answers() -> dict[str, set[str]]:
     return found
 
 
+def everything() -> list[str]:
+    """Return the options for all transforms but those that read the build context.
+
+    The files stand here without theirs, and beside files that are not: what they copy is not known.
+    """
+    outside = [entry.id for entry in entries() if entry.highest is not Safety.SAFE]
+    return ["--select", "all", "--ignore", ",".join(outside), "--level", "risky"]
+
+
 def refusals(folder: Path) -> dict[str, set[str]]:
     """Return the rules of which `dfr` says why it left them alone, by file."""
-    command = [tool("dfr"), "fix", "--check", "--verbose", "--select", "all", "--level", "risky"]
+    command = [tool("dfr"), "fix", "--check", "--verbose", *everything()]
     output = _run(folder, [*command, *names(folder)]).stderr
     rules = answers()
     found: dict[str, set[str]] = defaultdict(set)
@@ -228,7 +239,7 @@ def measure(corpus: Path, scratch: Path, limit: int | None) -> tuple[Measured, d
     for name in bad:
         (old / name).unlink()
     shutil.copytree(old, new)
-    fixed = _run(new, [tool("dfr"), "fix", "--quiet", "--select", "all", "--level", "risky",
+    fixed = _run(new, [tool("dfr"), "fix", "--quiet", *everything(),
                        *names(new)])  # fmt: skip
     sys.stderr.write(fixed.stderr)
     checks_after, broken = buildkit(new)
