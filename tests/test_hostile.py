@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 from refactor import cli
 from refactor.registry import entries
-from refactor.write import Unwritable, write
+from refactor.write import Files, Unwritable, write
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
@@ -442,9 +442,9 @@ def test_a_file_that_changes_meanwhile_is_left_alone(
     path = tmp_path / "Dockerfile"
     path.write_bytes(KEY)
 
-    def late(target: Path, before: bytes, after: bytes) -> None:
+    def late(target: Path, before: bytes, after: bytes, others: Files) -> None:
         target.write_bytes(b"FROM scratch\n# by somebody else\n")
-        write(target, before, after)
+        write(target, before, after, others)
 
     monkeypatch.setattr(cli, "write", late)
     result = CliRunner().invoke(cli.app, ["fix", str(path)])
