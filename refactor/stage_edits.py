@@ -27,7 +27,7 @@ def split(snapshot: Snapshot, language: str, level: Safety) -> Iterator[Change |
         change = _change(snapshot, found, level)
         same = found.needs.base == found.stage.image.reference
         reason = ""
-        if same and found.stage.image.full and not found.needs.programs:
+        if same and found.stage.image.full:
             reason = idle(snapshot, change.edits)
         if reason and not found.needs.closing:
             yield Refusal("S530", f"nothing would be left out: {reason}", "see use-slim-base",

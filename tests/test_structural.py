@@ -223,6 +223,11 @@ REVIEWED = [
      PROJECT, "B602"),
     ("use-slim-base", "FROM python:3.12-bookworm\nRUN apt-get install -y libpq-dev\nCMD python\n",
      PROJECT, "B606"),
+    ("use-slim-base", "FROM python:3.12-bookworm\nCOPY . /a\nCMD python /a/app.py\n",
+     {**PROJECT, "app.py": "import tkinter\n"}, "B603"),
+    ("split-python-stages", "FROM python:3.12-bookworm\nWORKDIR /a\nRUN apt-get update && apt-get "
+     "install -y curl gcc\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\nCOPY . .\n"
+     "USER root\nCMD python app.py\n", {**PROJECT, "app.py": "import tkinter\n"}, "S530"),
     ("copy-manifests-first", "FROM ruby:3.3\nWORKDIR /a\nCOPY . .\nRUN bundle config set with x\n"
      "RUN bundle install\n", GEMS, "C402"),
     ("copy-manifests-first", "FROM node:22\nWORKDIR /a\nCOPY package*.json ./\nRUN npm install\n",

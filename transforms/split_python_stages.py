@@ -58,7 +58,8 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
                           "move it above the RUN", found.first.span.start)  # fmt: skip
             continue
         names = sorted(set(found.dropped))
-        if not names and (reason := split_edits.idle(snapshot, written)):
+        full = found.stage.image.full  # it has what builds, whatever is left out
+        if full and (reason := split_edits.idle(snapshot, written)):
             yield Refusal("S530", f"nothing would be left out: {reason}", "see use-slim-base",
                           found.first.span.start)  # fmt: skip
             continue

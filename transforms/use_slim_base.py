@@ -22,7 +22,7 @@ _REST = (
 
 @transform(
     phase=Phase.BASE,
-    triggers=("python", "node", "ruby", "perl", "rust"),
+    triggers=("python", "pypy", "node", "ruby", "perl", "rust"),
     highest=Safety.SUGGESTED,
     examples=[
         Example(f"FROM python:3.12-slim\n{_REST}", files=_FILES),

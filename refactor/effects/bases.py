@@ -36,6 +36,8 @@ _TOOLS = frozenset(
         "bzip2",
     }
 )
+# apt-key asks for any of gnupg's packages, and needs its agent too.
+_INSTEAD = {"gpg": "gnupg"}
 # Programs that others start, by the words that ask for them.
 _STARTED = (
     (re.compile(r"\bapt-key\b|\badd-apt-repository\b"), "gpg"),
@@ -69,12 +71,15 @@ def slimmed(build: Build, index: int, image: Image, around: Surroundings) -> Sli
     assumes: dict[str, None] = {}
     for where, name in _programs(stage, image.name, lost, around):
         package = provider(name, image)
+        package = _INSTEAD.get(package, package)
         if package not in _TOOLS:
             return Unknown("B603", f"{where} runs {name}, which slim lacks", "install it by name")
         assert package
         found[package] = None
     if "ca-certificates" in lost.packages and _FETCHES & (found.keys() | have):
         found["ca-certificates"] = None
+    if around.application.imports & {"tkinter", "Tkinter", "turtle"}:
+        return Unknown("B603", "tkinter needs Tk, which slim lacks", "install tk by name")
     if module := compiles_later(around.application.imports):
         return Unknown("B603", f"{module} may call a compiler when it runs", "keep the full image")
     for text in _assumed(build, stage, around, f"{image.name}:{slim(image)}"):

@@ -42,7 +42,7 @@ def lost_by_slim(image: Image) -> Lost | None:
         row
         for row in table("buildpack")
         if where & set(row["releases"].split())
-        and row["images"] in ("*", image.name)
+        and {"*", image.name} & set(row["images"].split())
         and image.name not in row["slim_keeps"].split()
     ]
     programs = {name for row in rows if row["programs"] != "-" for name in row["programs"].split()}

@@ -12,7 +12,7 @@ from refactor.facts.stages import Stage
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span
 
-_FAMILIES = frozenset({"python", "node", "ruby", "perl", "rust"})
+_FAMILIES = frozenset({"python", "pypy", "node", "ruby", "perl", "rust"})
 
 
 _WITHOUT_LISTS = Unknown(
