@@ -262,3 +262,13 @@ def with_comments(snapshot: Snapshot, ins: Instruction) -> Span:
             break
         start = above
     return Span(start, ins.span.end)
+
+
+def removable(snapshot: Snapshot, ins: Instruction) -> Span:
+    """Return an instruction's lines, its comments', and a blank line that would be one too many."""
+    whole = with_comments(snapshot, ins)
+    text = snapshot.text
+    end = text.find("\n", whole.end) + 1
+    blank = end and not text[whole.end : end].strip(SPACE)
+    above = text[: whole.start].endswith(("\n\n", "\n\r\n")) or not whole.start
+    return Span(whole.start, end) if blank and above else whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from refactor.edits import with_comments
+from refactor.edits import removable, with_comments
 from refactor.facts import slim_bases
 from refactor.facts.environments import VENV, interpreter
 from refactor.facts.python_split import Split, Thinner
@@ -34,7 +34,7 @@ def split_environment(snapshot: Snapshot, plan: Split) -> tuple[Edit, ...] | Non
         place = with_comments(snapshot, plan.first).start
         found.append(Edit(Span(place, place), taken))
     for ins in plan.gone:
-        found.append(Edit(_lines(snapshot, ins), taken if ins is plan.first else ""))
+        found.append(Edit(removable(snapshot, ins), taken if ins is plan.first else ""))
     for thinner in plan.thinner:
         edits = _thin(thinner)
         if edits is None:
@@ -47,16 +47,6 @@ def idle(snapshot: Snapshot, edits: tuple[Edit, ...]) -> str:
     """Return why a split would make no image smaller: its base would stay the full one."""
     found = slim_bases.idle(snapshot.with_text(apply(snapshot.text, edits)))
     return found.reason if found else ""
-
-
-def _lines(snapshot: Snapshot, ins: Instruction) -> Span:
-    """Return an instruction's lines, its comments', and a blank line that would be one too many."""
-    whole = with_comments(snapshot, ins)
-    text = snapshot.text
-    end = text.find("\n", whole.end) + 1
-    blank = end and not text[whole.end : end].strip(SPACE)
-    above = text[: whole.start].endswith(("\n\n", "\n\r\n"))
-    return Span(whole.start, end) if blank and above else whole
 
 
 def builder(snapshot: Snapshot, plan: Split, stays: list[Instruction]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from refactor.edits import with_comments
+from refactor.edits import removable, with_comments
 from refactor.facts.artefacts import Obstacle, Plan, plan
 from refactor.facts.stages import Stage, as_keyword, name_place
 from refactor.model import Change, Claim, Effect, Refusal, Safety
@@ -13,7 +13,7 @@ from refactor.shell import literal
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span
 from refactor.split_edits import idle
-from refactor.syntax import SPACE, Instruction
+from refactor.syntax import Instruction
 
 _PLAIN = re.compile(r"[\w@%+=:,./*-]+\Z", re.ASCII)
 
@@ -59,7 +59,7 @@ def split_stage(snapshot: Snapshot, plan: Plan) -> tuple[Edit, ...]:
     text = newline.join(lines) + newline + "".join(moved)
     if lead:
         text = text.rstrip("\r\n")
-    removed = [Edit(_span(snapshot, ins), "") for ins in plan.moved]
+    removed = [Edit(removable(snapshot, ins), "") for ins in plan.moved]
     return (*name_stage(plan.stage, plan.builder), *removed, Edit(Span(end, end), lead + text))
 
 
@@ -123,16 +123,6 @@ def _body(snapshot: Snapshot, plan: Plan) -> list[str]:
 
 def _run(commands: tuple[tuple[str, ...], ...]) -> str:
     return "RUN " + " && ".join(map(command_line, commands))
-
-
-def _span(snapshot: Snapshot, ins: Instruction) -> Span:
-    """Return an instruction's lines, its comments', and a blank line that would be one too many."""
-    whole = with_comments(snapshot, ins)
-    text = snapshot.text
-    end = text.find("\n", whole.end) + 1
-    blank = end and not text[whole.end : end].strip(SPACE)
-    above = text[: whole.start].endswith(("\n\n", "\n\r\n")) or not whole.start
-    return Span(whole.start, end) if blank and above else whole
 
 
 def _lines(snapshot: Snapshot, ins: Instruction) -> str:

@@ -9,7 +9,6 @@ from pathlib import PurePath
 import pytest
 
 from refactor.compose import Outcome, refactor
-from refactor.context import MemoryContext
 from refactor.facts.images import image
 from refactor.facts.runtimes import base, release, runtime
 from refactor.knowledge import table
@@ -18,6 +17,7 @@ from refactor.snapshot import Snapshot
 from refactor.syntax import parse
 from refactor.testing import check
 from refactor.verify import verify
+from tests.snapshots import snapshot
 
 LANGUAGES = ("go", "node", "frontend", "java", "rust", "dotnet", "ruby")
 MAIN = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("a") }\n'
@@ -56,12 +56,6 @@ def transform(language: str) -> Transform:
     """Return the transform of a language."""
     module = importlib.import_module(f"transforms.split_{language}_stages")
     return next(value for value in vars(module).values() if isinstance(value, Transform))
-
-
-def snapshot(text: str, files: dict[str, str]) -> Snapshot:
-    """Return a Dockerfile with its build context."""
-    tree = MemoryContext({path: data.encode() for path, data in files.items()})
-    return Snapshot(PurePath("Dockerfile"), text, parse(text), tree)
 
 
 def run(language: str, text: str, files: dict[str, str]) -> Outcome:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pytest
 
-from refactor.compose import Outcome, refactor
-from refactor.context import MemoryContext
+from refactor.compose import Outcome
 from refactor.facts.distroless import builds_for, distroless
 from refactor.facts.images import image
 from refactor.knowledge import table
 from refactor.model import Change, Safety
-from refactor.registry import ordered, select
+from refactor.registry import select
 from refactor.snapshot import Snapshot
-from refactor.syntax import parse
 from refactor.testing import check
 from refactor.verify import verify
+from tests import snapshots
 from tests.engine import start
+from tests.snapshots import snapshot
 from transforms import use_distroless_base
 
 ID = "use-distroless-base"
@@ -45,16 +45,9 @@ START = f"CMD {WEB}"
 FLASK = {"requirements.txt": "flask\ngunicorn\n", "app.py": "import flask\n"}
 
 
-def snapshot(text: str, files: dict[str, str]) -> Snapshot:
-    """Return a Dockerfile with its build context."""
-    tree = MemoryContext({path: data.encode() for path, data in files.items()})
-    return Snapshot(PurePath("Dockerfile"), text, parse(text), tree)
-
-
 def run(text: str, files: dict[str, str], *names: str) -> Outcome:
     """Run the transform, or others."""
-    chosen = ordered(select(names or (ID,), ()))
-    return refactor(snapshot(text, files), chosen, Safety.RISKY)
+    return snapshots.run(snapshot(text, files), *(names or (ID,)))
 
 
 def test_examples_and_laws() -> None:
@@ -365,7 +358,7 @@ WRONG += [("node", NODE_RICH, SERVER, *case) for case in WRONG_NODE]
 
 def accepted(before: Snapshot) -> tuple[Change, str]:
     """Return the one change that is made to a Dockerfile, and the text after it."""
-    found = refactor(before, ordered(select((ID,), ())), Safety.RISKY)
+    found = snapshots.run(before, ID)
     assert len(found.steps) == 1
     return found.steps[0].change, found.snapshot.text
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 
 import pytest
 
-from refactor.compose import Outcome, Step, refactor
-from refactor.context import MemoryContext
+from refactor.compose import Outcome, Step
 from refactor.effects import Copy, Exec, flat
 from refactor.facts import removable
 from refactor.facts.images import image
 from refactor.model import Safety
-from refactor.registry import ordered, select
-from refactor.snapshot import Snapshot
 from refactor.source import apply
 from refactor.syntax import parse
 from refactor.verify import verify
 from tests import shell_oracle
 from tests.mutants import Accepted, equivalence, mutants
 from tests.shell_oracle import SHELLS, Call, OracleUnavailable, compare
+from tests.snapshots import run, snapshot
 
 PROJECT = {"app.c": "", "requirements.txt": "psycopg2\n", "app.py": "import psycopg2\n"}
 ID = "drop-build-packages"
@@ -143,11 +140,7 @@ PLANTS = [
 
 def outcome(text: str, files: dict[str, str] | None, place: str = "Dockerfile") -> Outcome:
     """Return what the transform does to a text."""
-    context = (
-        MemoryContext({n: t.encode() for n, t in files.items()}) if files is not None else None
-    )
-    snapshot = Snapshot(PurePath(place), text, parse(text), context, place=place)
-    found = refactor(snapshot, ordered(select((ID,), ())), Safety.RISKY)
+    found = run(snapshot(text, files, place), ID)
     assert not found.drops, found.drops[0].reason
     return found
 

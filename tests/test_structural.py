@@ -1,17 +1,12 @@
 """Wrong versions of structural changes, as people and tools write them: none is let through."""
 
 from dataclasses import dataclass, field
-from pathlib import PurePath
 
 import pytest
 
-from refactor.compose import Step, refactor
-from refactor.context import MemoryContext
-from refactor.model import Safety
-from refactor.registry import ordered, select
-from refactor.snapshot import Snapshot
-from refactor.syntax import parse
+from refactor.compose import Step
 from refactor.verify import verify
+from tests.snapshots import run, snapshot
 
 PROJECT = {
     "requirements.txt": "-r base.txt\npsycopg2\n",
@@ -41,16 +36,9 @@ class Plant:
     files: dict[str, str] = field(default_factory=lambda: PROJECT)
 
 
-def context(files: dict[str, str]) -> MemoryContext:
-    """A build context of texts."""
-    return MemoryContext({name: text.encode() for name, text in files.items()})
-
-
 def only_step(plant: Plant) -> Step:
     """Return the one change that a transform makes."""
-    text = plant.before
-    snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), context(plant.files))
-    outcome = refactor(snapshot, ordered(select((plant.id,), ())), Safety.RISKY)
+    outcome = run(snapshot(plant.before, plant.files), plant.id)
     assert not outcome.drops, outcome.drops[0].reason
     assert len(outcome.steps) == 1, [r for _, r in outcome.refusals]
     return outcome.steps[0]
@@ -198,10 +186,7 @@ def test_the_right_version_is_let_through(plant: Plant) -> None:
     ],
 )  # fmt: skip
 def test_what_stands_around_a_file_forbids_a_split(name: str, text: str, code: str) -> None:
-    snapshot = Snapshot(
-        PurePath("Dockerfile"), SPLIT, parse(SPLIT), context({**PROJECT, name: text})
-    )
-    outcome = refactor(snapshot, ordered(select(("split-python-stages",), ())), Safety.RISKY)
+    outcome = run(snapshot(SPLIT, {**PROJECT, name: text}), "split-python-stages")
     assert [r.code for _, r in outcome.refusals] == [code]
     assert not outcome.steps
     assert not outcome.drops
@@ -209,8 +194,7 @@ def test_what_stands_around_a_file_forbids_a_split(name: str, text: str, code: s
 
 def test_an_ignored_file_that_the_install_reads_is_named() -> None:
     files = {**PROJECT, ".dockerignore": "base.txt\n"}
-    snapshot = Snapshot(PurePath("Dockerfile"), REORDERED, parse(REORDERED), context(files))
-    outcome = refactor(snapshot, ordered(select(("copy-manifests-first",), ())), Safety.RISKY)
+    outcome = run(snapshot(REORDERED, files), "copy-manifests-first")
     assert [(r.code, "base.txt" in r.reason) for _, r in outcome.refusals] == [("C401", True)]
 
 
@@ -246,8 +230,7 @@ REVIEWED = [
 def test_what_reviewers_found_wrong_is_refused(
     id: str, text: str, files: dict[str, str], code: str
 ) -> None:
-    snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), context(files))
-    outcome = refactor(snapshot, ordered(select((id,), ())), Safety.RISKY)
+    outcome = run(snapshot(text, files), id)
     assert not outcome.steps
     assert not outcome.drops
     assert [r.code for _, r in outcome.refusals][:1] == ([code] if code else [])
@@ -257,8 +240,7 @@ def test_a_slim_base_gets_what_apt_key_starts() -> None:
     text = (
         "FROM python:3.12-bookworm\nRUN curl -s https://x.example/k | apt-key add -\nCMD python\n"
     )
-    snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), context(PROJECT))
-    outcome = refactor(snapshot, ordered(select(("use-slim-base",), ())), Safety.RISKY)
+    outcome = run(snapshot(text, PROJECT), "use-slim-base")
     assert not outcome.steps or "gnupg" in outcome.snapshot.text
 
 
@@ -267,6 +249,5 @@ def test_the_configuration_of_a_module_that_is_started_is_read() -> None:
         "FROM python:3.12-slim\nWORKDIR /a\nCOPY . .\nCMD python3 -O -m gunicorn a:b -c conf.py\n"
     )
     files = {**PROJECT, "conf.py": "pidfile = 'gunicorn.pid'\n"}
-    snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), context(files))
-    outcome = refactor(snapshot, ordered(select(("run-as-user",), ())), Safety.RISKY)
+    outcome = run(snapshot(text, files), "run-as-user")
     assert "chown 10001:10001 /a" in outcome.snapshot.text
