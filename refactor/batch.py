@@ -93,7 +93,7 @@ def repository(path: Path, roots: tuple[Path, ...] = ()) -> tuple[Path, str]:
     It is the nearest folder with a `.git`; else the one of `roots` that the file is in, or its own.
     """
     path = Path(os.path.abspath(path))
-    found = next((folder for folder in path.parents if os.path.exists(folder / ".git")), None)
+    found = next((up for up in path.parents if os.path.exists(f"{up}/.git")), None)
     if found is None:
         given = {Path(os.path.abspath(root)) for root in roots}
         found = next((folder for folder in path.parents if folder in given), path.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -303,6 +304,8 @@ def _indented(block: str) -> str:
 
 def main() -> None:
     """Run the command line; a closed pipe ends it quietly."""
+    # Trees are many small tuples without cycles, and the default looks for those time and again.
+    gc.set_threshold(20_000, 50, 1000)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a log need not be able to hold every character
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

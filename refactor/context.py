@@ -87,10 +87,11 @@ class DiskContext:
                 return ()
             try:
                 with os.scandir(found) as entries:
-                    self._listed[folder] = {e.name: _of(e) for e in islice(entries, MAX_NAMES + 1)}
+                    there = sorted((e.name, _of(e)) for e in islice(entries, MAX_NAMES + 1))
             except OSError:
                 return ()
-        return tuple(sorted(self._listed[folder]))
+            self._listed[folder] = dict(there)
+        return tuple(self._listed[folder])
 
 
 def _of(entry: os.DirEntry[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 from e2b_dockerfile_utils import ShellLex
@@ -37,20 +38,36 @@ class Value:
 def parse_words(text: str, escape: str) -> list[str]:
     """Return the blank-separated words of a line; quotes and escapes stay as they are."""
     if any(c in text for c in "\"'" + escape):
-        return _parse_words(text, escape)
+        return list(_words(text, escape))
     return [word for word in _SPACES.split(text) if word]
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str, escape: str) -> tuple[str, ...]:
+    return tuple(_parse_words(text, escape))
 
 
 def expand(word: str, variables: Mapping[str, Value], escape: str = "\\") -> Value:
     """Return the value of a word; a variable that is not in `variables` stays unexpanded."""
     if "$" not in word:
-        if not any(c in word for c in "\"'" + escape):
-            return Value(word)
-        try:
-            return Value(ShellLex(escape).process_word(word))
-        except ValueError:
-            return Value(word, word)
+        return _unquoted(word, escape)
     found = {name: variables[name] for name in _NAMES.findall(word) if name in variables}
+    return _expanded(word, escape, tuple(found.items()))
+
+
+@lru_cache(maxsize=4096)
+def _unquoted(word: str, escape: str) -> Value:
+    if not any(c in word for c in "\"'" + escape):
+        return Value(word)
+    try:
+        return Value(ShellLex(escape).process_word(word))
+    except ValueError:
+        return Value(word, word)
+
+
+@lru_cache(maxsize=4096)
+def _expanded(word: str, escape: str, variables: tuple[tuple[str, Value], ...]) -> Value:
+    found = dict(variables)
     env = {
         name: value.text
         for name, value in found.items()

@@ -8,7 +8,7 @@ alone, so nothing may name its old place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -344,14 +344,18 @@ def is_covered(stage: Stage, event: Copy, number: int, sent: Sent | None) -> boo
                 return not is_covered(stage, later, stage.events.index(later), sent)
         elif not is_install(later):
             reads, writes = footprint(later)
-            if not is_cleanup(later) and any(_meets(p, r) for p in files for r in reads | writes):
+            if not is_cleanup(later) and any(_meets(files, r) for r in reads | writes):
                 return False
     return False
 
 
-def _meets(path: str, region: str) -> bool:
+def _meets(files: Mapping[str, str], region: str) -> bool:
+    """Whether a region is one of the files, has one in it, or would be below one."""
+    parts = region.split("/")
+    if any("/".join(parts[:n]) in files for n in range(1, len(parts) + 1)):
+        return True
     prefix = region.rstrip("/") + "/"
-    return path == region or path.startswith(prefix) or region.startswith(f"{path}/")
+    return any(path.startswith(prefix) for path in files)
 
 
 def _needs(event: Event, cut: Cut, dropped: list[str]) -> str | None:

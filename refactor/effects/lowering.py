@@ -9,6 +9,7 @@ state that leaks from one RUN into another shows as a difference.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from refactor import shell
 from refactor.effects.events import Block, Event, Exec, Setting, Verbatim
@@ -35,6 +36,7 @@ KNOWN_PROGRAM = "program that the shell may know at its old place"
 REHASHED = re.compile(r"(?:pip3?|npm|yarn|conda|gem|bundler)(?:[@=<>~!].*)?\Z")
 
 
+@lru_cache(maxsize=1024)  # most RUNs come back as they were after each change
 def lower(text: str, dialect: shell.Dialect, setting: Setting) -> tuple[Event, ...]:
     """Return the events of a script; one `Verbatim` if it is not understood."""
     script = shell.read(text, dialect)

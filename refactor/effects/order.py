@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -98,11 +98,14 @@ def directory(event: Exec) -> str:
 
 def wanted(known: Reading, files: Mapping[str, str]) -> dict[str, str]:
     """Return those files of a copy that an event reads."""
-    return {path: source for path, source in files.items() if _in(path, known.reads)}
+    folders = tuple(path for path in known.reads if path.endswith("/"))
+    return {p: s for p, s in files.items() if p in known.reads or p.startswith(folders)}
 
 
-def _in(path: str, reads: frozenset[str]) -> bool:
-    return any(path == r or (r.endswith("/") and path.startswith(r)) for r in reads)
+def _above(path: str) -> Iterator[str]:
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def passes(
@@ -120,7 +123,11 @@ def passes(
         return Unknown("C401", f"what `{copy.text}` copies is not known", _KNOWN)
     needed = wanted(known, files)
     assumes = list(known.assumes)
+    folders = {folder for parent in {p.rpartition("/")[0] for p in files}
+               for folder in (parent, *_above(parent))}  # fmt: skip
     for path in sorted(known.writes):
+        if path.rstrip("/") not in folders and files.keys().isdisjoint((path, *_above(path))):
+            continue
         met = [p for p in files if p == path or p.startswith(path.rstrip("/") + "/")
                or path.startswith(p + "/")]  # fmt: skip
         if met == [path] and path in needed and _LOCK.search(path):

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from refactor.effects.events import Copy, Event, Exec, flat
 from refactor.effects.placed import Placed
@@ -31,12 +32,23 @@ class Grant:
         return self.deep and (path.startswith(self.path.rstrip("/") + "/"))
 
 
+class Placing(NamedTuple):
+    """What a copy puts there, files and folders, with its owner."""
+
+    paths: set[str]
+    owner: str
+
+    def covers(self, path: str) -> bool:
+        """Whether a path gets this owner."""
+        return path in self.paths
+
+
 @dataclass
 class Owners:
     """`names` maps names of users to numbers, where these are known."""
 
     names: Mapping[str, str]
-    grants: list[Grant] = field(default_factory=list)
+    grants: list[Grant | Placing] = field(default_factory=list)
 
     def take(self, events: Iterable[Event], placed: Placed | None) -> None:
         """Let events take effect; `placed` is what copies from the context put in the image."""
@@ -72,14 +84,13 @@ class Owners:
         elif files is None:
             self.grants.append(Grant(target, "0", True))  # what is there, and what not
         else:
-            paths: dict[str, None] = {}
-            for file in files:
-                paths[file] = None
-                folder = posixpath.dirname(file)
-                while folder not in paths and folder.startswith(target.rstrip("/") + "/"):
-                    paths[folder] = None
-                    folder = posixpath.dirname(folder)
-            self.grants += (Grant(path, owner, False) for path in paths)
+            inside = target.rstrip("/") + "/"
+            paths = set(files)
+            for folder in {file.rpartition("/")[0] or "/" for file in files}:
+                while folder not in paths and folder.startswith(inside):
+                    paths.add(folder)
+                    folder = folder.rpartition("/")[0] or "/"
+            self.grants.append(Placing(paths, owner))
 
     def ran(self, event: Exec) -> None:
         """Look at a command that changes owners or modes, or creates a user with a home."""

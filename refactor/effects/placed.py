@@ -35,8 +35,8 @@ class Placed:
     def take(self, copied: dict[str, str]) -> None:
         """Add what a copy puts there."""
         self.files.update(copied)
-        for path in copied:
-            self.folder(posixpath.dirname(path))
+        for folder in {path.rpartition("/")[0] or "/" for path in copied}:
+            self.folder(folder)
 
     def folder(self, path: str) -> None:
         """Note that a folder is there, and those above it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from refactor.effects.needs import ROOT_HOME, Needs
@@ -53,7 +54,6 @@ class Processes:
         self.env = env
         self.placed = placed
         self.application = application
-        self.kinds = {_suffix(source) for source in placed.files.values()} if placed else set()
 
     def look(self) -> None:
         """Look at everything."""
@@ -242,6 +242,11 @@ class Processes:
             self.needs.assume_writable(f"{path}:{_shown(numbers)}")
         for path, numbers in runs.items():
             self.needs.assume(f"{path}:{_shown(numbers)} runs no program that needs root")
+
+    @cached_property
+    def kinds(self) -> set[str]:
+        """The suffixes of the files in the image."""
+        return {_suffix(path) for path in self.placed.files.values()} if self.placed else set()
 
     def is_there(self, path: str) -> bool:
         """Whether a source file is in the image and in use, or may be in another form.

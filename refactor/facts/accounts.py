@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from refactor.facts.images import Family, Image
@@ -47,6 +48,7 @@ class Account(NamedTuple):
         return self.number or self.name
 
 
+@lru_cache(maxsize=8192)
 def creates_user(argv: tuple[str, ...]) -> Account | None:
     """Return the user that a command creates, if its name is known."""
     words = unwrap(command_of(argv).words)[0]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from functools import lru_cache
 
 from refactor.context import Context
 from refactor.facts import sources
 from refactor.outside.compose_files import COMPOSE, builds
+from refactor.outside.records import Build
 from refactor.snapshot import Snapshot
 
 
@@ -47,8 +49,10 @@ def _wanted(snapshot: Snapshot) -> list[str]:
 
 def _named(tree: Context, folder: str, place: str) -> Iterator[str]:
     """Yield the contexts with which the compose files of a folder build a Dockerfile."""
-    for name in tree.names(folder):
-        if COMPOSE.match(name):
-            for build in builds(tree, posixpath.join(folder, name)):
-                if place in build.files:
-                    yield build.context
+    return (build.context for build in _builds(tree, folder) if place in build.files)
+
+
+@lru_cache(maxsize=32)
+def _builds(tree: Context, folder: str) -> tuple[Build, ...]:
+    files = (name for name in tree.names(folder) if COMPOSE.match(name))
+    return tuple(found for name in files for found in builds(tree, posixpath.join(folder, name)))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
-from refactor.knowledge import table
+from refactor.knowledge import fits, table
 
 _REFERENCE = re.compile(
     r"(?P<name>[^@:]+(?::\d+/[^@:]+)?)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?\Z"
@@ -102,6 +101,6 @@ def _rule(rules: str, tag: str) -> str:
     """Return the value of the first `pattern=value` whose pattern a tag matches."""
     for rule in rules.split():
         pattern, _, value = rule.rpartition("=")
-        if fnmatchcase(tag, pattern or "*"):
+        if fits(tag, pattern or "*"):
             return value
     return ""

@@ -118,12 +118,11 @@ def _row(row: Mapping[str, str]) -> Row:
 
 def plan(snapshot: Snapshot) -> Plan | None:
     """Return the rules to add to the ignore file in force; None if no folder is copied."""
-    me = snapshot.fact(user)
     sent = snapshot.sent
     at = _first_folder(snapshot, sent)
     if at is None:
         return None
-    stopped = _stopped(snapshot, sent, me)
+    stopped = _stopped(snapshot, sent, snapshot.fact(user))
     if stopped is not None or sent is None:
         return Plan(at, kept=[stopped] if stopped else [])
     survey = Survey(snapshot, sent)
@@ -197,10 +196,11 @@ class Survey:
         self.taken_back = [
             line.strip()[1:].strip() for line in text.split("\n") if line.strip()[:1] == "!"
         ]
-        self.known: dict[str, set[str]] = {}
-        self.named: dict[str, list[str]] = defaultdict(list)
-        for path in (*sent.files, *sorted(sent.folders - {""})):
-            self.named[path.rpartition("/")[2]].append(path)
+        if Survey not in sent.memo:
+            sent.memo[Survey] = (_by_name(sent), {})
+        self.named: Mapping[str, list[str]]
+        self.known: dict[str, set[str]]
+        self.named, self.known = sent.memo[Survey]
 
     def places(self, row: Row) -> tuple[str, ...]:
         """Return the paths of a kind that no rule leaves out yet."""
@@ -226,8 +226,9 @@ class Survey:
     def folders(self, pattern: str) -> set[str]:
         """Return the folders with a file of a name or pattern."""
         if pattern not in self.known:
-            names = fnmatch.filter(self.named, pattern)
-            paths = (path for name in names for path in self.named[name])
+            plain = not any(char in pattern for char in "*?[")
+            names = [pattern] if plain else fnmatch.filter(self.named, pattern)
+            paths = (path for name in names for path in self.named.get(name, ()))
             self.known[pattern] = {posixpath.dirname(path) for path in paths}
         return self.known[pattern]
 
@@ -242,6 +243,13 @@ class Survey:
         folders = set().union(*(self.folders(name) for name in row.beside)) if row.beside else {""}
         tops = {folder for folder in folders if not folders.intersection(_above(folder))}
         return found & {posixpath.join(top, row.name) for top in tops} if len(tops) == 1 else set()
+
+
+def _by_name(sent: Sent) -> Mapping[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for path in (*sent.files, *sorted(sent.folders - {""})):
+        found[path.rpartition("/")[2]].append(path)
+    return found
 
 
 def _above(folder: str) -> Iterator[str]:

@@ -9,14 +9,13 @@ change to 64-bit time installs in trixie on 64-bit machines, not on armhf.
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from refactor.facts.images import Family, Image
 from refactor.facts.packages import bare_name
 from refactor.facts.releases import codename as codename
 from refactor.facts.releases import releases
-from refactor.knowledge import table
+from refactor.knowledge import fits, table
 
 # The releases whose indexes were read, oldest first, and the columns for several of them.
 _READ = ("bullseye", "bookworm", "trixie")
@@ -76,7 +75,7 @@ def programs(package: str) -> tuple[str, ...]:
     name = bare_name(package)
     found: dict[str, None] = {}
     for row in table("build_packages"):
-        if fnmatchcase(name, row["package"]):
+        if fits(name, row["package"]):
             found.update(dict.fromkeys(_names(row["programs"])))
     if name in _libraries():
         found.update(dict.fromkeys(_names(_libraries()[name]["programs"])))
@@ -129,4 +128,4 @@ def _build_row(name: str, family: Family) -> dict[str, str] | None:
     wanted = _FAMILIES.get(family, family.value)
     rows = [row for row in table("build_packages") if wanted in row["families"].split()]
     exact = (row for row in rows if row["package"] == name)
-    return next(exact, next((r for r in rows if fnmatchcase(name, r["package"])), None))
+    return next(exact, next((r for r in rows if fits(name, r["package"])), None))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple
 
 from refactor.facts.images import Image
 from refactor.facts.managers import Manager, manager_of, managers
-from refactor.knowledge import table
+from refactor.knowledge import fits, table
 from refactor.shell import Command as Command
 from refactor.shell import Word as Word
 
@@ -209,6 +208,7 @@ _CACHE_PATHS = re.compile(
 )
 
 
+@lru_cache(maxsize=8192)
 def cleans_index(argv: tuple[str, ...]) -> bool:
     """Whether a command deletes apk's index."""
     words, _ = unwrap(command_of(argv).words)
@@ -222,6 +222,7 @@ def cleans_index(argv: tuple[str, ...]) -> bool:
 _GO_CACHES = frozenset({"-cache", "-modcache", "-testcache", "-fuzzcache"})
 
 
+@lru_cache(maxsize=8192)
 def only_cleans(argv: tuple[str, ...]) -> bool:
     """Whether all that a command does is to delete caches of package managers."""
     words, _ = unwrap(command_of(argv).words)
@@ -249,7 +250,7 @@ def _is_lists(path: str) -> bool:
         path = path.removesuffix(everything)
     path = path.rstrip("/")
     whole = ("/var/lib", "/var/lib/apt", LISTS)
-    return any(fnmatchcase(part, path) for part in whole) or (
+    return any(fits(part, path) for part in whole) or (
         path.startswith("/var/lib/") and "{" in path and "apt" in path
     )
 

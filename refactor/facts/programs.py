@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 from refactor.facts.images import Image
-from refactor.knowledge import table
+from refactor.knowledge import fits, table
 
 # They ask others, or only look: a port in their arguments is not theirs.
 _ASKS = frozenset(
@@ -56,7 +55,7 @@ def program(name: str, arguments: tuple[str, ...]) -> Program | None:
 def _rows(name: str) -> tuple[dict[str, str], ...]:
     return tuple(
         row for row in table("started_programs")
-        if any(fnmatchcase(name, pattern) for pattern in row["programs"].split(" "))
+        if any(fits(name, pattern) for pattern in row["programs"].split(" "))
         or name in row["programs"].split(" ")
     )  # fmt: skip
 
@@ -76,12 +75,17 @@ def left_in_home(text: str, env: Mapping[str, object], run: Iterable[str]) -> st
 
     Empty if there is nothing that is known; `run` are the programs that are started.
     """
-    for row in table("home_installs"):
+    for row in _home_installs(text):
         moved = any(name in env for name in row["unless"].split())
-        needed = any(fnmatchcase(n, p) for p in row["programs"].split() for n in (*run, ""))
-        if needed and not moved and re.search(row["pattern"], text):
+        needed = any(fits(n, p) for p in row["programs"].split() for n in (*run, ""))
+        if needed and not moved:
             return row["leaves"]
     return ""
+
+
+@lru_cache(maxsize=4096)
+def _home_installs(text: str) -> tuple[dict[str, str], ...]:
+    return tuple(row for row in table("home_installs") if re.search(row["pattern"], text))
 
 
 def framework_folders(framework: str, file: str, run: str) -> tuple[str, ...]:

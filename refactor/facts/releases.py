@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
 from refactor.facts.images import Image
-from refactor.knowledge import table
+from refactor.knowledge import fits, table
 
 # Distributions that have no end yet, so no row.
 _UNRELEASED = frozenset({"forky", "duke", "sid"})
@@ -69,17 +68,31 @@ def _row(image: Image) -> dict[str, str] | None:
     """Return the row of an image's own product: the one of the longest matching version."""
     found = [
         (len(version), row)
-        for pattern, row in _by_image()
-        if fnmatchcase(image.name, pattern)
+        for row in _by_name(image.name)
         for version in row["tags"].split()
-        if version == "*" or re.match(rf"{re.escape(version)}(?![\w])", image.tag)
+        if version == "*" or _is_of(image.tag, version)
     ]
     return max(found, key=lambda pair: pair[0], default=(0, None))[1]
 
 
+def _is_of(tag: str, version: str) -> bool:
+    return tag.startswith(version) and not re.match(r"\w", tag[len(version) :])
+
+
+@lru_cache(maxsize=256)
+def _by_name(image: str) -> tuple[dict[str, str], ...]:
+    return tuple(
+        row for patterns, rows in _by_patterns().items()
+        if any(fits(image, pattern) for pattern in patterns.split()) for row in rows
+    )  # fmt: skip
+
+
 @lru_cache(maxsize=1)
-def _by_image() -> tuple[tuple[str, dict[str, str]], ...]:
-    return tuple((name, row) for row in table("releases") for name in row["images"].split())
+def _by_patterns() -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in table("releases"):
+        found.setdefault(row["images"], []).append(row)
+    return found
 
 
 @lru_cache(maxsize=1)

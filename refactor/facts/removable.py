@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 from refactor.facts import left_out, libraries
 from refactor.facts.images import Family, Image, image
 from refactor.facts.packages import bare_name, recommended
+from refactor.knowledge import fits
 
 # What images have of such packages by themselves, by what their Dockerfiles install and keep:
 # `slim` stands for tags of that kind.
@@ -53,7 +52,7 @@ def has(found: Image, package: str) -> bool | None:
     content = _CONTENT.get((found.name, kind))
     if content is None or not found.is_debian_like:
         return None
-    return any(fnmatchcase(bare_name(package), name) for name in content.split())
+    return any(fits(bare_name(package), name) for name in content.split())
 
 
 def is_removable(package: str, found: Image) -> bool:
@@ -73,7 +72,7 @@ def own_programs(found: Image) -> set[str]:
 
 def needs_tools(package: str) -> bool:
     """Whether a package that stays is known to need such packages."""
-    return any(fnmatchcase(bare_name(package), pattern) for pattern in _NEED_TOOLS)
+    return any(fits(bare_name(package), pattern) for pattern in _NEED_TOOLS)
 
 
 def may_need_tools(package: str) -> bool:

@@ -97,9 +97,11 @@ def _plan(
     env = environment(model)
     event = found[at].events[0]
     assert isinstance(event, Copy)
+    rest = [(part, e) for part in found[at + 1 :] for e in part.events]
+    if not any(_may_install(e) for _, e in rest):
+        return
     for earlier in (e for part in found[:at] for e in part.events):
         take(placed, earlier, env)
-    rest = [(part, e) for part in found[at + 1 :] for e in part.events]
     files, before = placed.puts(event), dict(placed.files)
     if files is None:
         if any(_installs(e) for _, e in rest):
@@ -195,6 +197,10 @@ def _same_setting(event: Copy, passed: Event) -> bool:
 def _installs(event: Event) -> bool:
     """Whether a command is a dependency install, wherever it stands."""
     return isinstance(event, Exec) and looks_like_install(event.argv)
+
+
+def _may_install(event: Event) -> bool:
+    return isinstance(event, Exec) and (_installs(event) or any("$" in w for w in event.argv))
 
 
 def _cut(part: Part, event: Event) -> tuple[Command, Command] | None:

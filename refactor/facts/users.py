@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
 from refactor.facts.images import Family, Image
 from refactor.facts.releases import codename
-from refactor.knowledge import table
+from refactor.knowledge import fits, table
 
 _UNKNOWN, _NOTHING = "?", "-"
 _SHADOW = frozenset({"useradd", "groupadd"})
@@ -81,8 +80,8 @@ def _known(cell: str) -> str:
 def _row(image: Image) -> dict[str, str] | None:
     """Return the first row whose name and tag fit; a digest alone tells no tag."""
     for row in table("shipped_users"):
-        if fnmatchcase(image.name, row["image"]):
-            if row["tags"] == "*" or (image.tag and fnmatchcase(image.tag, row["tags"])):
+        if fits(image.name, row["image"]):
+            if row["tags"] == "*" or (image.tag and fits(image.tag, row["tags"])):
                 return row
             if not image.tag:
                 return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from refactor.facts.installs.options import assigned, expand, unwrap
 from refactor.facts.installs.reading import Install as Install
@@ -56,6 +57,7 @@ def install(
     return look.result(ecosystem) if ecosystem else None
 
 
+@lru_cache(maxsize=8192)
 def looks_like_install(argv: tuple[str, ...]) -> bool:
     """Whether a command is a dependency install, whatever it reads."""
     return install(argv, (), "/", {}, _NOTHING) is not None
