@@ -13,21 +13,21 @@ import tempfile
 from pathlib import Path
 
 from tests.engine import Engine
-from tests.fixture_projects import Project, Version, compare, engine_for, projects
+from tests.fixture_projects import Project, engine_for, projects, prove_project, user
 
 PAGE = Path(__file__).parent.parent / "docs" / "projects.md"
 HEAD = """# Projects, before and after
 
 Small projects of our own, in `fixtures/`, in the shapes that containers are first written in. Each
-is built and asked as it is and after `dfr fix --select all --level risky`, by
-`tests/test_engine_projects.py`: the answers are the same. `user` is who the processes run as.
+is built, compared and asked as it is and refactored with `--select all --level risky`, as
+`dfr prove` does it, by `tests/test_engine_projects.py`. `user` is who the processes run as.
 Sizes are those of the uncompressed image. The images they start from are made for the tests from
 Debian's packages, so sizes differ from what a registry's images would give.
 
 <!-- written by `python -m bench.projects` -->
 
-| project | what it is | MB | layers | user |
-|---|---|---|---|---|
+| project | what it is | MB | layers | user | verdict |
+|---|---|---|---|---|---|
 """
 UNBUILT = """
 These are refactored, and not built:
@@ -41,23 +41,20 @@ def _change(before: object, after: object) -> str:
     return f"{before} → {after}" if before != after else f"{before}"
 
 
-def _size(version: Version) -> str:
-    return f"{version.image.size / 1e6:.0f}"
-
-
-def _user(version: Version) -> str:
-    complaint = " (does not start)" if version.behaviour.complaint else ""
-    return ("root" if version.behaviour.root else "non-root") + complaint
-
-
 def row(engine: Engine, project: Project) -> str:
     """Return a project's row of the table."""
     with tempfile.TemporaryDirectory() as folder:
-        before, after = compare(engine, project, Path(folder))
-    layers = _change(before.image.layers, after.image.layers)
+        proof = prove_project(engine, project, Path(folder))
+    found = proof.comparison
+    if found is None:
+        return f"| `{project.name}` | {project.title} | | | | {proof.verdict}: {proof.reason} |"
+    sizes = (f"{image.size / 1e6:.0f}" for image in (found.before, found.after))
+    layers = _change(len(found.before.layers), len(found.after.layers))
+    who = _change(user(found.before, proof.questions, False),
+                  user(found.after, proof.questions, True))  # fmt: skip
     return (
-        f"| `{project.name}` | {project.title} | {_change(_size(before), _size(after))} "
-        f"| {layers} | {_change(_user(before), _user(after))} |"
+        f"| `{project.name}` | {project.title} | {_change(*sizes)} | {layers} | {who} "
+        f"| {proof.verdict} |"
     )
 
 

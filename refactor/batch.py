@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from refactor import config as configuration
 from refactor.config import Config, ConfigError
@@ -55,8 +56,18 @@ def shown(path: Path) -> str:
     return relative.replace(os.sep, "/")
 
 
-def one(path: Path, wishes: Wishes) -> Result:
-    """Refactor one file, without writing it."""
+class Task(NamedTuple):
+    """A file that is ready to be refactored; `root` is the folder of its repository."""
+
+    name: str
+    data: bytes
+    config: Config
+    site: Site
+    root: Path
+
+
+def task(path: Path, wishes: Wishes) -> Task | Result:
+    """Read a file and what is configured for it; what cannot be is a result."""
     name = shown(path)
     try:
         if not path.is_file():  # first: a link in a circle cannot even be resolved
@@ -78,7 +89,15 @@ def one(path: Path, wishes: Wishes) -> Result:
         home = os.path.relpath(wishes.context.absolute(), root).replace(os.sep, "/")
         if home.startswith(".."):
             return Failed(name, reason=f"the build context {wishes.context} is not below {root}")
-    return run(name, data, settings, Site(_tree(root), place, home and clean(home)))
+    return Task(name, data, settings, Site(_tree(root), place, home and clean(home)), root)
+
+
+def one(path: Path, wishes: Wishes) -> Result:
+    """Refactor one file, without writing it."""
+    found = task(path, wishes)
+    if isinstance(found, Result):
+        return found
+    return run(found.name, found.data, found.config, found.site)
 
 
 @lru_cache(maxsize=16)
@@ -120,11 +139,11 @@ def many(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Result]:
     size = max(1, min(16, len(files) // (jobs * 4)))
     with ProcessPoolExecutor(jobs, mp_context=get_context(method)) as pool:
         try:
-            yield from pool.map(_task, ((file, wishes) for file in files), chunksize=size)
+            yield from pool.map(_one, ((file, wishes) for file in files), chunksize=size)
         except BaseException:
             pool.shutdown(cancel_futures=True)  # it waits: else Python stumbles at its exit
             raise
 
 
-def _task(task: tuple[Path, Wishes]) -> Result:
-    return one(*task)
+def _one(file: tuple[Path, Wishes]) -> Result:
+    return one(*file)

@@ -7,14 +7,15 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from refactor.batch import Wishes, many, repository
-from refactor.config import ConfigError, level
+from refactor.commands import options, proofs
+from refactor.commands.options import ERROR, fail
+from refactor.config import ConfigError
 from refactor.discover import Found, discover
 from refactor.engine import Changed, Failed, Refused, Result, run
 from refactor.registry import Unusable, entries
@@ -23,7 +24,7 @@ from refactor.report import text
 from refactor.source import encode
 from refactor.write import Unwritable, write
 
-DONE, PENDING, ERROR, REFUSED = 0, 1, 2, 3
+DONE, PENDING, REFUSED = 0, 1, 3
 
 app = typer.Typer(
     help="Refactor existing Dockerfiles. Every change is checked against a model of what the "
@@ -63,21 +64,11 @@ def fix(
     patch: Annotated[
         Path | None, typer.Option("--patch", help="Write nothing but the patch, to this file.")
     ] = None,
-    level_name: Annotated[
-        str | None,
-        typer.Option("--level", metavar="safe|suggested|risky", help="How far changes may go."),
-    ] = None,
-    select: Annotated[
-        str, typer.Option("--select", help="Only these transforms: ids with commas, or `all`.")
-    ] = "",
-    ignore: Annotated[str, typer.Option("--ignore", help="Not these transforms.")] = "",
-    context: Annotated[
-        Path | None,
-        typer.Option("--context", help="The build context's folder; else it is found out."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="This configuration instead of each file's own.")
-    ] = None,
+    level_name: options.Level = None,
+    select: options.Select = "",
+    ignore: options.Ignore = "",
+    context: options.ContextFolder = None,
+    config: options.ConfigFile = None,
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", help="Processes; 0 takes one a core.", min=0)
     ] = 0,
@@ -88,33 +79,29 @@ def fix(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 3 if a file is refused.")
     ] = False,
+    prove: Annotated[
+        bool,
+        typer.Option("--prove", help="Build before and after; keep what breaks nothing."),
+    ] = False,
 ) -> None:
     """Refactor Dockerfiles."""
     try:
-        wishes = Wishes(
-            level(level_name, "--level") if level_name else None, _ids(select), _ids(ignore),
-            config, roots=tuple(p for p in paths or [Path()] if os.path.isdir(p)),
-            context=context, today=date.today().isoformat(),
-        )  # fmt: skip
-        choose(wishes.select, wishes.ignore)
+        wishes = options.wishes(paths, level_name, select, ignore, context, config)
         if paths and Path("-") in paths:
             if len(paths) > 1 or patch:
-                _fail("- stands alone, without other paths and without --patch")
+                fail("- stands alone, without other paths and without --patch")
             raise typer.Exit(_standard_input(wishes, check, diff, quiet, strict))
         session = _Session(check, diff, patch, quiet, verbose, strict)
-        code = session.run(discover(paths or [Path()]), wishes, jobs or os.cpu_count() or 1)
+        found = discover(paths or [Path()])
+        if prove:
+            with proofs.kept(found.files, wishes, quiet, verbose) as results:
+                code = session.run(found, wishes, results)
+        else:
+            results = many(found.files, wishes, jobs or os.cpu_count() or 1)
+            code = session.run(found, wishes, results)
     except (ConfigError, Unusable) as error:
-        _fail(str(error))
+        fail(str(error))
     raise typer.Exit(code)
-
-
-def _ids(names: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(",") if name.strip())
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"dfr: {text.harmless(message)}", err=True)
-    raise typer.Exit(ERROR)
 
 
 def _standard_input(wishes: Wishes, check: bool, diff: bool, quiet: bool, strict: bool) -> int:
@@ -162,19 +149,16 @@ class _Session:
         self.roots: tuple[Path, ...] = ()
         self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
-    def run(self, found: Found, wishes: Wishes, jobs: int) -> int:
-        """Take the files in turn and return the exit code."""
+    def run(self, found: Found, wishes: Wishes, results: Iterator[Result]) -> int:
+        """Take the files' results in turn and return the exit code."""
         self.roots = wishes.roots
         summary = text.Summary(found.passed_over, self.check or self.exact)
         for path in found.missing:
             self.talk(text.line(f"{path}: no such file or folder"), always=True)
             self.errors += 1
         patches: list[str] = []
-        for path, result in zip(
-            found.files,
-            self.progress(many(found.files, wishes, jobs), len(found.files)),
-            strict=True,
-        ):
+        results = self.progress(results, len(found.files))
+        for path, result in zip(found.files, results, strict=True):
             summary.add(result)
             self.say(result)
             if isinstance(result, Changed):
@@ -185,7 +169,7 @@ class _Session:
             try:
                 self.patch.write_bytes(encode("".join(patches)))
             except OSError as error:
-                _fail(f"{self.patch}: not written: {error.strerror}")
+                fail(f"{self.patch}: not written: {error.strerror}")
         self.talk(f"{summary}\n")
         return self.exit_code(summary)
 
@@ -253,6 +237,10 @@ class _Session:
         )
 
 
+app.command(name="prove", help=proofs.PROVE_HELP)(proofs.prove)
+app.command(name="compare", help=proofs.COMPARE_HELP)(proofs.compare)
+
+
 @app.command("list")
 def list_transforms() -> None:
     """List the transforms: id, phase, whether on by default, title.
@@ -277,7 +265,7 @@ def explain(
     try:
         transform = choose((id,), ())[0].transform
     except Unusable as error:
-        _fail(str(error))
+        fail(str(error))
     typer.echo(f"{transform.id} ({transform.stability}, phase {transform.phase.name.lower()})\n")
     typer.echo(transform.doc.strip())
     if transform.answers:

@@ -142,10 +142,14 @@ def unsound(dockerfile: Dockerfile) -> tuple[str, int] | None:
     return None
 
 
-def _refactored(
-    path: str, data: bytes, dockerfile: Dockerfile, config: Config, site: Site | None,
-    decide: Decide | None,
-) -> Result:  # fmt: skip
+def outcome(
+    path: str, dockerfile: Dockerfile, config: Config, site: Site | None = None,
+    decide: Decide | None = None,
+) -> tuple[Snapshot, Outcome]:  # fmt: skip
+    """Refactor a Dockerfile that is sound; return its first state, and what came about.
+
+    Raises Unstable and Unusable.
+    """
     snapshot = Snapshot(
         PurePath(path), dockerfile.text, dockerfile, site and site.repository, config.images,
         config.engine, is_base(path, config.references), (site and site.home) or "",
@@ -154,10 +158,18 @@ def _refactored(
     if site and site.home is None:
         snapshot = replace(snapshot, home=home(snapshot), _facts={}, _surroundings={})
     transforms = _chosen(config, dockerfile.text.lower())
-    outcome = refactor(snapshot, transforms, config.level, decide, _options(transforms, config))
-    remarks = tuple(_remarks(outcome))
-    pending = {level.name.lower(): count for level, count in sorted(outcome.pending.items())}
-    after = outcome.snapshot
+    options = _options(transforms, config)
+    return snapshot, refactor(snapshot, transforms, config.level, decide, options)
+
+
+def _refactored(
+    path: str, data: bytes, dockerfile: Dockerfile, config: Config, site: Site | None,
+    decide: Decide | None,
+) -> Result:  # fmt: skip
+    snapshot, found = outcome(path, dockerfile, config, site, decide)
+    remarks = tuple(_remarks(found))
+    pending = {level.name.lower(): count for level, count in sorted(found.pending.items())}
+    after = found.snapshot
     if after is snapshot:
         return Unchanged(path, remarks, pending)
     if problem := unsound(after.dockerfile):
@@ -167,7 +179,7 @@ def _refactored(
     others = _others(snapshot, after)
     return Changed(
         path, remarks, data, encode(after.text),
-        diff(outcome, snapshot, path) + _other_diffs(path, snapshot.place, others), pending, others,
+        diff(found, snapshot, path) + _other_diffs(path, snapshot.place, others), pending, others,
     )  # fmt: skip
 
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 from refactor.engine import Changed, Failed, Refused, Remark, Result, Unchanged
 
+# With what reorders, hides or breaks lines, and halves of surrogate pairs, which cannot be written.
 _CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\udc80-\udcff]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
 _RESET = "\x1b[0m"
@@ -42,9 +44,14 @@ def remarks(result: Result, verbose: bool) -> Iterator[str]:
         yield line(f"{result.path}{place}: {kind}: {result.reason}")
 
 
+def flat(text: str) -> str:
+    """Return a text on one line, control characters and newlines spelled out."""
+    return harmless(text).replace("\n", "\\n")
+
+
 def line(text: str) -> str:
     """Return one line: what a repository wrote does not begin another one of the report."""
-    return harmless(text).replace("\n", "\\n") + "\n"
+    return flat(text) + "\n"
 
 
 def _remark(path: str, remark: Remark) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""The commands that are no part of `dfr fix`, one module each."""

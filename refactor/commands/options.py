@@ -1,0 +1,57 @@
+"""Options that several commands take, in the same words."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from refactor.batch import Wishes
+from refactor.config import level
+from refactor.registry import select as choose
+from refactor.report import text
+
+ERROR = 2
+
+Level = Annotated[
+    str | None,
+    typer.Option("--level", metavar="safe|suggested|risky", help="How far changes may go."),
+]
+Select = Annotated[
+    str, typer.Option("--select", help="Only these transforms: ids with commas, or `all`.")
+]
+Ignore = Annotated[str, typer.Option("--ignore", help="Not these transforms.")]
+ContextFolder = Annotated[
+    Path | None,
+    typer.Option("--context", help="The build context's folder; else it is found out."),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="This configuration instead of each file's own.")
+]
+
+
+def wishes(
+    paths: list[Path] | None, level_name: str | None, select: str, ignore: str,
+    context: Path | None, config: Path | None,
+) -> Wishes:  # fmt: skip
+    """Return what the command line says; raise ConfigError and Unusable if that is no use."""
+    found = Wishes(
+        level(level_name, "--level") if level_name else None, _ids(select), _ids(ignore), config,
+        roots=tuple(p for p in paths or [Path()] if os.path.isdir(p)), context=context,
+        today=date.today().isoformat(),
+    )  # fmt: skip
+    choose(found.select, found.ignore)
+    return found
+
+
+def _ids(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong, and end with the exit code of an error."""
+    typer.echo(f"dfr: {text.harmless(message)}", err=True)
+    raise typer.Exit(ERROR)

@@ -1,0 +1,1 @@
+"""Proof by real builds: an image before and after, and what differs."""

@@ -1,0 +1,134 @@
+"""What changes declare, matched with what was found in the images."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from refactor.model import Change, Effect
+from refactor.proof.differences import Comparison, FileDifference, Group, How
+from refactor.proof.results import Match
+
+# What may become of the files of a group, and of an image's settings, by the effect declared.
+_GONE: Mapping[Effect, frozenset[Group]] = {
+    Effect.CACHES: frozenset({Group.CACHE}),
+    Effect.PACKAGES: frozenset(Group) - {Group.APPLICATION},
+    Effect.STAGES: frozenset(Group),
+    Effect.BASE: frozenset(Group),
+    Effect.FILES: frozenset({Group.APPLICATION, Group.CACHE, Group.DOCUMENTATION, Group.MODULE}),
+    Effect.USER: frozenset({Group.ACCOUNT}),
+}
+_ADDED: Mapping[Effect, frozenset[Group]] = {
+    Effect.CACHES: frozenset({Group.CACHE}),
+    Effect.PACKAGES: frozenset({Group.SYSTEM, Group.CACHE, Group.ACCOUNT}),
+    Effect.STAGES: frozenset(Group),
+    Effect.BASE: frozenset(Group),
+    Effect.USER: frozenset({Group.ACCOUNT, Group.APPLICATION, Group.SYSTEM}),
+}
+_SETTINGS: Mapping[Effect, tuple[str, ...]] = {
+    Effect.USER: ("user",),
+    Effect.METADATA: ("label ",),
+    Effect.ENV: ("env ",),
+    Effect.ENTRY: ("entrypoint", "cmd", "healthcheck"),
+    Effect.STAGES: ("env ",),
+    Effect.BASE: ("env ", "entrypoint", "cmd", "healthcheck", "user", "label "),
+}
+_OWNED = frozenset({"owner", "mode"})
+_INSTALLS = frozenset({Effect.STAGES, Effect.BASE})
+_REMOVES = _INSTALLS | {Effect.PACKAGES}
+
+
+class Found(NamedTuple):
+    """Differences of one kind: a sentence, and the effects that may bring them."""
+
+    sentence: str
+    effects: frozenset[Effect]
+
+
+def match(
+    changes: Iterable[tuple[str, Change]], comparison: Comparison
+) -> tuple[tuple[Match, ...], tuple[str, ...]]:
+    """Return what each change (its transform first) declares that was found, and what none does."""
+    found = list(_found(comparison))
+    declared: set[Effect] = set()
+    matches = []
+    for transform, change in changes:
+        effects = {claim.effect for claim in change.claims}
+        declared |= effects
+        own = tuple(f.sentence for f in found if f.effects & effects)
+        matches.append(Match(transform, change.reason, own))
+    return tuple(matches), tuple(f.sentence for f in found if not f.effects & declared)
+
+
+def without_ours(comparison: Comparison, rewritten: Mapping[str, str]) -> Comparison:
+    """Leave out the files that are in both images because they are copied, and that we rewrote.
+
+    `rewritten` maps the digest of each file's bytes (empty if there was none) to that of the new
+    ones: a Dockerfile that `COPY . .` takes differs, and that is no news.
+    """
+
+    def is_ours(file: FileDifference) -> bool:
+        old, new = (image.tree.get(file.path) for image in (comparison.before, comparison.after))
+        if new is None or (old is not None and file.what != ("content",)):
+            return False
+        return rewritten.get(old.digest if old is not None else "") == new.digest
+
+    return replace(comparison, files=tuple(f for f in comparison.files if not is_ours(f)))
+
+
+def _found(comparison: Comparison) -> Iterator[Found]:
+    for setting in comparison.settings:
+        name = setting.name
+        effects = frozenset(e for e, names in _SETTINGS.items() if name.startswith(names))
+        before, after = (v if v is not None else "unset" for v in (setting.before, setting.after))
+        yield Found(f"{name}: {before} becomes {after}", effects)
+    yield from _files(comparison.files)
+    for count, verb, packages, effects in (
+        ("package", "added", comparison.packages_added, _INSTALLS),
+        ("package", "gone", comparison.packages_gone, _REMOVES),
+    ):
+        if packages:
+            names = ", ".join(sorted(package.name for package in packages)[:5])
+            yield Found(f"{len(packages)} {count}s {verb}: {names}", effects)
+    for path in sorted(comparison.privileged_added):
+        yield Found(f"{path} runs as its owner", _INSTALLS)
+    for defect in sorted(comparison.defects_added):
+        # A link into what is gone is gone with it; the rest cannot work, whatever is declared.
+        effects = _REMOVES | {Effect.CACHES} if defect.kind == "link" else frozenset()
+        yield Found(f"{defect.kind} {defect.path}: {defect.what}", effects)
+
+
+def _files(files: Iterable[FileDifference]) -> Iterator[Found]:
+    """Yield what became of files: a sentence for each group and kind of difference."""
+    kinds: defaultdict[tuple[str, Group, frozenset[Effect]], list[FileDifference]]
+    kinds = defaultdict(list)
+    for file in files:
+        kinds[_verb(file), file.group, _effects(file)].append(file)
+    for (verb, group, effects), found in kinds.items():
+        size = sum(file.size for file in found) / 1e6
+        first = max(found, key=lambda file: abs(file.size)).path
+        count = f"{len(found)} files" if len(found) > 1 else "1 file"
+        yield Found(f"{count} of {group} {verb} ({size:+.1f} MB), such as {first}", effects)
+
+
+def _verb(file: FileDifference) -> str:
+    return f"with another {' and '.join(file.what)}" if file.how is How.CHANGED else str(file.how)
+
+
+def _effects(file: FileDifference) -> frozenset[Effect]:
+    """Return the effects that may bring a difference."""
+    if file.how is How.GONE:
+        return frozenset(effect for effect, groups in _GONE.items() if file.group in groups)
+    if file.how is How.ADDED:
+        return frozenset(effect for effect, groups in _ADDED.items() if file.group in groups)
+    found = {Effect.STAGES, Effect.BASE}
+    if set(file.what) <= _OWNED:
+        found.add(Effect.USER)
+    if file.group in (Group.SYSTEM, Group.CACHE, Group.ACCOUNT):
+        found |= {Effect.PACKAGES, Effect.CACHES} - ({Effect.CACHES} if file.group is
+                                                     Group.ACCOUNT else set())  # fmt: skip
+    if file.group is Group.ACCOUNT:
+        found.add(Effect.USER)
+    return frozenset(found)
