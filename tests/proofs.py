@@ -41,7 +41,8 @@ def image(*layers: Layer, user: str = "", defects: tuple[Defect, ...] = ()) -> I
         "/app/shop.py": Node(Kind.FILE, 0o644, 0, 0, 1200, "sha256:app"),
     }
     packages = frozenset({Package("deb", "libc6", "2.36-9"), Package("python", "flask", "3.0")})
-    return Image(settings, layers, tree, packages, frozenset(defects))
+    unread = ("/var/lib/rpm/Packages: a database of a form that is not read",)
+    return Image(settings, layers, tree, packages, frozenset(defects), unread=unread)
 
 
 BEFORE = image(

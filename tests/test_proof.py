@@ -294,14 +294,14 @@ class Fake(Engine):
     ) -> Build:
         text = dockerfile.read_text()
         self.builds.append((text, cache))
-        seen = cache and text in self.texts.values()
+        built = {line for other in self.texts.values() for line in other.splitlines()}
         self.texts[tag] = text
         self._made.append(tag)
         steps = tuple(line for line in text.splitlines() if line.startswith("RUN"))
         wrong = next((step for step in steps if "fail" in step), "")
-        return Build(
-            1.0, () if seen else steps, steps if seen else (), wrong, ("oh",) * bool(wrong)
-        )
+        cached = tuple(step for step in steps if cache and step in built)
+        ran = tuple(step for step in steps if step not in cached)
+        return Build(1.0, ran, cached, wrong, ("oh",) if wrong else ())
 
     def save(self, tag: str, target: Path) -> None:
         target.write_text(self.texts[tag])

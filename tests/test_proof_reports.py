@@ -359,3 +359,13 @@ def test_amounts() -> None:
     assert proof_words.percent(0, 5) == ""
     assert proof_words.percent(1000, 1000.1) == "0.0 %"
     assert proof_words.cut("x" * 10_000, 20) == "x" * 17 + "..."
+
+
+def test_what_was_not_read_is_said() -> None:
+    sentence = "a database of a form that is not read"
+    assert made.DECLARED.comparison is not None
+    said = "".join(proof_text.lines(made.DECLARED, False))
+    assert sentence in said
+    assert sentence in proof_json.document([made.DECLARED])
+    assert sentence in proof_markdown.body([made.DECLARED])
+    assert sentence in proof_html.page([made.DECLARED])

@@ -35,6 +35,11 @@ _SETTINGS: Mapping[Effect, tuple[str, ...]] = {
     Effect.STAGES: ("env ",),
     Effect.BASE: ("env ", "entrypoint", "cmd", "healthcheck", "user", "label "),
 }
+# A difference that several effects may bring is put down to the first of these that is declared.
+_SPECIFIC = (
+    Effect.METADATA, Effect.ENV, Effect.ENTRY, Effect.USER, Effect.CACHES, Effect.PACKAGES,
+    Effect.STAGES, Effect.BASE, Effect.FILES,
+)  # fmt: skip
 _OWNED = frozenset({"owner", "mode"})
 _INSTALLS = frozenset({Effect.STAGES, Effect.BASE})
 _REMOVES = _INSTALLS | {Effect.PACKAGES}
@@ -51,15 +56,16 @@ def match(
     changes: Iterable[tuple[str, Change]], comparison: Comparison
 ) -> tuple[tuple[Match, ...], tuple[str, ...]]:
     """Return what each change (its transform first) declares that was found, and what none does."""
-    found = list(_found(comparison))
-    declared: set[Effect] = set()
+    changes = list(changes)
+    declared = {claim.effect for _, change in changes for claim in change.claims}
+    found = [(f.sentence, next((e for e in _SPECIFIC if e in f.effects & declared), None))
+             for f in _found(comparison)]  # fmt: skip
     matches = []
     for transform, change in changes:
         effects = {claim.effect for claim in change.claims}
-        declared |= effects
-        own = tuple(f.sentence for f in found if f.effects & effects)
+        own = tuple(sentence for sentence, effect in found if effect in effects)
         matches.append(Match(transform, change.reason, own))
-    return tuple(matches), tuple(f.sentence for f in found if not f.effects & declared)
+    return tuple(matches), tuple(sentence for sentence, effect in found if effect is None)
 
 
 def without_ours(comparison: Comparison, rewritten: Mapping[str, str]) -> Comparison:
@@ -127,8 +133,9 @@ def _effects(file: FileDifference) -> frozenset[Effect]:
     if set(file.what) <= _OWNED:
         found.add(Effect.USER)
     if file.group in (Group.SYSTEM, Group.CACHE, Group.ACCOUNT):
-        found |= {Effect.PACKAGES, Effect.CACHES} - ({Effect.CACHES} if file.group is
-                                                     Group.ACCOUNT else set())  # fmt: skip
+        found.add(Effect.PACKAGES)
+    if file.group is Group.CACHE:
+        found.add(Effect.CACHES)
     if file.group is Group.ACCOUNT:
         found.add(Effect.USER)
     return frozenset(found)

@@ -70,6 +70,11 @@ class Comparison:
     noise: int = 0
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        """What of either image could not be read, and so was not compared: a sentence each."""
+        return tuple(dict.fromkeys((*self.before.unread, *self.after.unread)))
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing differs but layers and sizes."""
         return not (

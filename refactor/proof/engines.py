@@ -90,16 +90,16 @@ class Engine:
 
     def save(self, tag: str, target: Path) -> None:
         """Write an image to a file, in the format of `docker save` or of OCI."""
-        self._must("save", "--output", str(target), tag, seconds=1800)
+        self.run("save", "--output", str(target), tag, seconds=1800)
 
     def start(self, name: str, tag: str, options: Sequence[str], command: Sequence[str]) -> None:
         """Start a container in the background; raise EngineError if it cannot even be made."""
         self._made.append(f"container {name}")
-        self._must("run", "--detach", "--name", name, *options, tag, *command)
+        self.run("run", "--detach", "--name", name, *options, tag, *command)
 
     def state(self, name: str) -> dict[str, Any]:
         """Return the state of a container, as the engine describes it."""
-        found: dict[str, Any] = json.loads(self._must("inspect", name))[0]
+        found: dict[str, Any] = json.loads(self.run("inspect", name))[0]
         return found
 
     def output(self, name: str) -> str:
@@ -138,7 +138,8 @@ class Engine:
         if ended.code == 0 or re.search(r"(?i)no such|not known|not found", ended.text):
             self._made[:] = [made for made in self._made if made != what]
 
-    def _must(self, *words: str, seconds: float = QUICK) -> str:
+    def run(self, *words: str, seconds: float = QUICK) -> str:
+        """Run the engine's command and return what it prints; raise EngineError if it fails."""
         ended = self._call(*words, seconds=seconds)
         if ended.code == 0:
             return ended.text.strip()
@@ -159,7 +160,7 @@ class Buildah(Engine):
 
     def save(self, tag: str, target: Path) -> None:
         """Write an image to a file."""
-        self._must("push", tag, f"docker-archive:{target}", seconds=1800)
+        self.run("push", tag, f"docker-archive:{target}", seconds=1800)
 
     def _remove(self, tag: str) -> tuple[str, ...]:
         return ("rmi", "--force", tag)

@@ -172,9 +172,8 @@ class _Bench:
             reason = f"the original does not build: {built.failed}"
             return self._proof(Verdict.BASELINE, reason, built, None), None
         image = self._image(tag)
-        known = self._noise(original, image) if self.plan.twice and not free else None
-        if free and not ours[1].failed and ours[1].ran:
-            self.voice.say(f"{self.task.name}: rebuilt, though nothing but metadata changes")
+        is_cached = free and not ours[1].ran
+        known = self._noise(original, image) if self.plan.twice and not is_cached else None
         look = self._look(ours, (tag, image), known)
         rebuild = None
         if self.plan.edited and not look.build.failed:

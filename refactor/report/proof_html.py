@@ -239,6 +239,8 @@ def _files(comparison: Comparison) -> Iterator[str]:
             yield from _paths(row.files)
             yield "</details>\n"
         yield "</div>\n"
+    for sentence in comparison.unread:
+        yield f'<p class="soft">Not read, so not compared: {text(sentence)}</p>\n'
     if comparison.noise:
         left_out = words.counted(comparison.noise, "path")
         yield f'<p class="soft">Two builds of the same text differ in {left_out}: left out.</p>\n'

@@ -134,6 +134,7 @@ def _comparison(comparison: Comparison) -> dict[str, object]:
             "gone": sorted(comparison.privileged_gone),
         },
         "noise": comparison.noise,
+        "unread": list(comparison.unread),
     }
 
 

@@ -154,6 +154,7 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
         if len(comparison.settings) > _ROWS:
             yield f"and {len(comparison.settings) - _ROWS:,} more settings.\n\n"
     yield from _section("Packages", _packages(comparison))
+    yield from _section("Not read, so not compared", map(code, comparison.unread))
     for title, defects in (
         ("New defects", comparison.defects_added),
         ("Defects that are gone", comparison.defects_gone),

@@ -188,6 +188,7 @@ def _files(writer: _Writer, comparison: Comparison) -> Iterator[str]:
 
 
 def _packages(writer: _Writer, comparison: Comparison) -> Iterator[str]:
+    yield from writer.section("not read, so not compared", comparison.unread)
     rows = words.packages(comparison)
     if not rows:
         return
