@@ -12,8 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.engine import Engine
-from tests.fixture_projects import Project, engine_for, projects, prove_project, user
+from tests.fixture_projects import engine_for, projects, prove_project, row
 
 PAGE = Path(__file__).parent.parent / "docs" / "projects.md"
 HEAD = """# Projects, before and after
@@ -37,27 +36,6 @@ These are refactored, and not built:
 """
 
 
-def _change(before: object, after: object) -> str:
-    return f"{before} → {after}" if before != after else f"{before}"
-
-
-def row(engine: Engine, project: Project) -> str:
-    """Return a project's row of the table."""
-    with tempfile.TemporaryDirectory() as folder:
-        proof = prove_project(engine, project, Path(folder))
-    found = proof.comparison
-    if found is None:
-        return f"| `{project.name}` | {project.title} | | | | {proof.verdict}: {proof.reason} |"
-    sizes = (f"{image.size / 1e6:.0f}" for image in (found.before, found.after))
-    layers = _change(len(found.before.layers), len(found.after.layers))
-    who = _change(user(found.before, proof.questions, False),
-                  user(found.after, proof.questions, True))  # fmt: skip
-    return (
-        f"| `{project.name}` | {project.title} | {_change(*sizes)} | {layers} | {who} "
-        f"| {proof.verdict} |"
-    )
-
-
 def main() -> None:
     """Write the page, or print some rows."""
     names = sys.argv[1:]
@@ -66,7 +44,8 @@ def main() -> None:
     engine = engine_for(built)
     rows = []
     for project in built:
-        rows.append(row(engine, project))
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append(row(project, prove_project(engine, project, Path(folder))))
         print(rows[-1], flush=True)
     if not names:
         rest = [f"| `{p.name}` | {p.title} | {p.unbuilt} |" for p in chosen if p.unbuilt]

@@ -176,6 +176,22 @@ def _nothing(line: str) -> None:
     """The logs of builds are in the proof where they are needed."""
 
 
+def row(project: Project, proof: Proof) -> str:
+    """Return a project's row of the table in docs/projects.md."""
+    found = proof.comparison
+    if found is None:
+        return f"| `{project.name}` | {project.title} | | | | {proof.verdict}: {proof.reason} |"
+    size = _change(*(f"{image.size / 1e6:.0f}" for image in (found.before, found.after)))
+    layers = _change(len(found.before.layers), len(found.after.layers))
+    who = _change(user(found.before, proof.questions, False),
+                  user(found.after, proof.questions, True))  # fmt: skip
+    return f"| `{project.name}` | {project.title} | {size} | {layers} | {who} | {proof.verdict} |"
+
+
+def _change(before: object, after: object) -> str:
+    return f"{before} → {after}" if before != after else f"{before}"
+
+
 def user(image: Image, questions: Sequence[Question], after: bool) -> str:
     """Return whether an image's processes run as root, and whether they do not even start."""
     answers = [question.after if after else question.before for question in questions]

@@ -111,6 +111,26 @@ def test_every_layout_is_the_same_image(layout: Callable[..., Files], tmp_path: 
         assert found.stored == sum(map(len, TWO))
 
 
+def test_layers_are_measured_as_gzip_packs_them(tmp_path: Path) -> None:
+    """Both a layer that is kept as it is, and one that is packed already."""
+    for number, files in enumerate((oci(*TWO), _packed(*TWO))):
+        path = saved(tmp_path / f"{number}", archived(files))
+        known: dict[str, int] = {}
+        found = read(path, packed=known)
+        sizes = [len(zlib_packed(one)) for one in TWO]
+        assert [layer.stored for layer in found.layers] == sizes
+        assert sorted(known.values()) == sorted(sizes)
+        assert [layer.stored for layer in read(path, packed=dict.fromkeys(known, 7)).layers] == [
+            7,
+            7,
+        ]
+
+
+def zlib_packed(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=31)
+    return packer.compress(data) + packer.flush()
+
+
 def test_a_folder_can_be_an_image(tmp_path: Path) -> None:
     for name, data in oci(*TWO).items():
         path = tmp_path / name

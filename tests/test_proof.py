@@ -310,7 +310,7 @@ class Fake(Engine):
         self._made[:] = [made for made in self._made if made != tag]
 
 
-def picture(path: Path) -> Image:
+def picture(path: Path, packed: object = None) -> Image:
     """Read what the fake engine saved."""
     node = Node(Kind.FILE, 0o644, 0, 0, 1000, "d")
     lines = path.read_text().splitlines()

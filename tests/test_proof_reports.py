@@ -75,10 +75,13 @@ class Page(HTMLParser):
 
 
 def test_text_says_what_was_found() -> None:
-    assert text(made.EQUIVALENT).startswith("equivalent: api/Dockerfile: 136.1 MB, layers 3\n")
+    assert text(made.EQUIVALENT).startswith(
+        "equivalent: api/Dockerfile: 136.1 MB, compressed 48.0 MB, layers 3\n"
+    )
     found = text(made.DECLARED)
     for part in (
-        "differs as declared: shop/Dockerfile: 817.0 MB -> 160.4 MB (-80.4 %), layers 7 -> 5\n",
+        "differs as declared: shop/Dockerfile: 817.0 MB -> 160.4 MB (-80.4 %), "
+        "compressed 345.0 MB -> 63.0 MB, layers 7 -> 5\n",
         "build tools     2 gone      -32.6 MB  /usr/libexec/gcc/cc1, /usr/bin/gcc-12\n",
         "accounts        1 changed      +48 B  /etc/passwd\n",
         'user: "" -> 10001:10001\n',

@@ -37,6 +37,9 @@ NoSmoke = Annotated[bool, Option("--no-smoke", help="Start no container.")]
 Rebuild = Annotated[
     str, Option("--rebuild", help="A file of the build context: edit it, and build again.")
 ]
+Compressed = Annotated[
+    bool, Option("--compressed", help="Also measure images as a registry keeps them: slow.")
+]
 Together = Annotated[bool, Option("--together", help="Build before and after side by side.")]
 Once = Annotated[
     bool, Option("--once", help="Build the original once: noise counts as a difference.")

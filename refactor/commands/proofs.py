@@ -83,6 +83,7 @@ def prove(
     wait: given.Wait = 60,
     no_smoke: given.NoSmoke = False,
     rebuild: given.Rebuild = "",
+    compressed: given.Compressed = False,
     together: given.Together = False,
     once: given.Once = False,
     bisect: given.Bisect = False,
@@ -105,7 +106,7 @@ def prove(
     job = Job(tuple(build_arg or ()), tuple(secret or ()), target, platform, network, timeout)
     plan = Plan(
         job, Asks(smoke_network, wait), _requests(http or [], smoke or []), no_smoke, rebuild,
-        together, not once, bisect, not no_syntax,
+        together, not once, bisect, not no_syntax, compressed,
     )  # fmt: skip
     found = discover(paths or [Path()])
     if found.missing:
@@ -221,6 +222,7 @@ def compare(
         str, typer.Option("--format", metavar="text|json", help="How to report.")
     ] = "text",
     output: given.Output = None,
+    compressed: given.Compressed = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="All differences.")] = False,
 ) -> None:
     """Compare two saved images."""
@@ -231,7 +233,9 @@ def compare(
 
     _check_format(format, ("text", "json"))
     try:
-        found = compare_images(archive.read(before), archive.read(after))
+        packed: dict[str, int] | None = {} if compressed else None
+        old, new = (archive.read(path, packed=packed) for path in (before, after))
+        found = compare_images(old, new)
     except ImageError as error:
         fail(str(error))
     if format == "json":

@@ -14,7 +14,7 @@ from refactor.proof.images import Image, Kind, Layer, Node
 from refactor.proof.layouts import Blobs, Plan, opened, plan
 from refactor.proof.limits import Budget, ImageError, Limits
 from refactor.proof.settings import settings, steps
-from refactor.proof.streams import unpacked
+from refactor.proof.streams import packed_size, unpacked
 from refactor.proof.tar import Entry, Tar
 from refactor.proof.tree import Tree
 
@@ -23,18 +23,21 @@ _HEAD = 65_536  # bytes of a beginning that is kept
 _KINDS = {tar.LINK: Kind.LINK, tar.FOLDER: Kind.FOLDER, tar.DEVICE: Kind.DEVICE}
 
 
-def read(path: Path, limits: Limits = _DEFAULT) -> Image:
-    """Read an image from what docker, podman, buildah or buildx saved it to."""
+def read(path: Path, limits: Limits = _DEFAULT, packed: dict[str, int] | None = None) -> Image:
+    """Read an image from what docker, podman, buildah or buildx saved it to.
+
+    With `packed`, layers are measured as gzip packs them; it keeps what is known, by digest.
+    """
     try:
         with opened(path) as blobs:
-            return _read(blobs, plan(blobs, limits), limits)
+            return _read(blobs, plan(blobs, limits), limits, packed)
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or error}") from None
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
 
 
-def _read(blobs: Blobs, found: Plan, limits: Limits) -> Image:
+def _read(blobs: Blobs, found: Plan, limits: Limits, packed: dict[str, int] | None) -> Image:
     config = settings(found.config)
     budget = Budget(limits)
     tree = Tree(budget)
@@ -45,12 +48,21 @@ def _read(blobs: Blobs, found: Plan, limits: Limits) -> Image:
         with unpacked(blobs.open(blob), name) as file:
             sizes.append(_layer(Tar(file, name, budget.content), tree, limits))
     layers = tuple(
-        Layer(digest, step, blobs.size(blob) or 0, *size, tree.wasted.get(number, 0))
+        Layer(digest, step, _stored(blobs, blob, digest, packed), *size, tree.wasted.get(number, 0))
         for number, (blob, digest, step, size) in enumerate(
             zip(found.layers, found.digests, steps(found.config, len(sizes)), sizes, strict=True)
         )
     )
     return inventory.image(config, layers, tree.slots)
+
+
+def _stored(blobs: Blobs, blob: str, digest: str, packed: dict[str, int] | None) -> int:
+    """Return how large a layer is, in the archive or packed."""
+    if packed is None:
+        return blobs.size(blob) or 0
+    if digest not in packed:
+        packed[digest] = packed_size(blobs.open(blob), f"layer {blob[-72:]}")
+    return packed[digest]
 
 
 def _layer(archive: Tar, tree: Tree, limits: Limits) -> tuple[int, int]:

@@ -39,8 +39,9 @@ class Node(NamedTuple):
 class Layer:
     """One layer; sizes are in bytes.
 
-    `stored` is the size as it is kept in the archive (compressed, if it is), `files` that of the
-    contents, `wasted` how much of that later layers write anew or delete.
+    `stored` is the size as it is kept in the archive (compressed, if it is) or, if that was asked
+    for, as gzip would pack it for a registry; `files` is that of the contents, `wasted` how much of
+    that later layers write anew or delete.
     """
 
     digest: str

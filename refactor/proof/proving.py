@@ -42,7 +42,8 @@ class Plan:
     `requests` are what images are asked; none: what their own configuration lets one ask. `edited`
     is a file of the build context whose edit is built, too. `together` builds before and after side
     by side; `twice` builds the original twice, to know what differs by itself. `syntax` is whether
-    a `# syntax=` line counts: it makes BuildKit fetch an image.
+    a `# syntax=` line counts: it makes BuildKit fetch an image. `packed` is whether layers are
+    measured as gzip packs them.
     """
 
     job: Job = field(default_factory=Job)
@@ -54,6 +55,7 @@ class Plan:
     twice: bool = True
     bisect: bool = False
     syntax: bool = True
+    packed: bool = False
 
 
 @dataclass
@@ -157,6 +159,7 @@ class _Bench:
     folder: Path
     remarks: tuple[Remark, ...]
     label: str = field(default_factory=lambda: f"dfr-proof-{uuid4().hex[:12]}")
+    packed: dict[str, int] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def prove(self) -> tuple[Proof, Key | None]:
@@ -277,7 +280,7 @@ class _Bench:
         self.voice.say(f"{self.task.name}: reading the image")
         self.engine.save(tag, target)
         try:
-            return archive.read(target)
+            return archive.read(target, packed=self.packed if self.plan.packed else None)
         finally:
             target.unlink(missing_ok=True)
 

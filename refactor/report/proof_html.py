@@ -156,6 +156,8 @@ def _figures(proof: Proof, comparison: Comparison) -> Iterator[str]:
         ("User", pair(*(code(words.user(i), 60) for i in (before, after))), ""),
         ("Unresolved libraries", pair(*map(str, missing)), ""),
     ]
+    if packed := words.packed(comparison, "→"):
+        figures.append(("Compressed", packed, ""))
     if proof.questions:
         figures.append(("Answers kept", words.kept(proof.questions), ""))
     if found := proof.rebuild:

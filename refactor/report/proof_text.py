@@ -121,7 +121,9 @@ class _Writer:
 
 
 def _figures(comparison: Comparison) -> str:
-    return f"{words.sizes(comparison)}, layers {words.layers(comparison)}"
+    packed = words.packed(comparison)
+    compressed = f", compressed {packed}" if packed else ""
+    return f"{words.sizes(comparison)}{compressed}, layers {words.layers(comparison)}"
 
 
 def _failure(writer: _Writer, proof: Proof) -> Iterator[str]:

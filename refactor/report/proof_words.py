@@ -98,6 +98,14 @@ def sizes(comparison: Comparison, arrow: str = "->") -> str:
     return f"{both} ({part})" if part and before != after else both
 
 
+def packed(comparison: Comparison, arrow: str = "->") -> str:
+    """Return both images' sizes as they are kept compressed; empty if they are not."""
+    before, after = comparison.before, comparison.after
+    if before.stored >= before.size or after.stored >= after.size:
+        return ""
+    return pair(megabytes(before.stored), megabytes(after.stored), arrow)
+
+
 def layers(comparison: Comparison, arrow: str = "->") -> str:
     """Return how many layers both images have."""
     return pair(str(len(comparison.before.layers)), str(len(comparison.after.layers)), arrow)
