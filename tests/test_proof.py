@@ -9,6 +9,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 import pytest
@@ -26,7 +27,7 @@ from refactor.proof import archive, asking, declaring, engines, processes, provi
 from refactor.proof.comparing import compare
 from refactor.proof.differences import Group
 from refactor.proof.engines import Engine, EngineError, Job
-from refactor.proof.images import Image, Kind, Layer, Node, Settings
+from refactor.proof.images import Defect, Image, Kind, Layer, Node, Settings
 from refactor.proof.processes import Say, Voice
 from refactor.proof.proving import Plan, prove
 from refactor.proof.replay import Decline, State, first_broken, key
@@ -552,6 +553,28 @@ def test_settings_are_declared_one_by_one() -> None:
     _, undeclared = declaring.match([("t", change)], found)
     assert len(undeclared) == 1
     assert undeclared[0].startswith("cmd")
+
+
+@pytest.mark.parametrize(
+    ("path", "is_there", "harms"),
+    [("/usr/bin/a", True, True), ("/usr/bin/a", False, False), ("/srv/a", False, True),
+     ("/opt/venv/lib/python3.11/site-packages/a.so", False, True)],
+)  # fmt: skip
+def test_a_defect_that_another_base_brings_along_harms_nothing(
+    path: str, is_there: bool, harms: bool
+) -> None:
+    before = image({path: FILE} if is_there else {})
+    after = replace(image({path: FILE}), defects=frozenset({Defect("library", path, "x.so")}))
+    found = compare(before, after)
+    assert (declaring.harmful(found) == found.defects_added) is harms
+    change = Change("r", (), (Claim(Effect.BASE, frozenset({"x"})),))
+    assert bool(declaring.match([("t", change)], found)[1]) is harms
+
+
+def test_an_entry_point_without_its_program_is_harm_however_it_came() -> None:
+    defect = Defect("entrypoint", "/usr/bin/a", "it is not there")
+    after = replace(image({"/usr/bin/a": FILE}), defects=frozenset({defect}))
+    assert declaring.harmful(compare(image({}), after)) == {defect}
 
 
 def test_an_application_s_file_is_nobody_s_to_change() -> None:

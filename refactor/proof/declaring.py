@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from refactor.model import Change, Effect
 from refactor.proof.differences import Comparison, FileDifference, Group, How
+from refactor.proof.images import Defect
 from refactor.proof.results import Match
 
 # What may become of the files of a group, and of an image's settings, by the effect declared.
@@ -32,7 +33,7 @@ _SETTINGS: Mapping[Effect, tuple[str, ...]] = {
     Effect.METADATA: ("label ",),
     Effect.ENV: ("env ",),
     Effect.ENTRY: ("entrypoint", "cmd", "healthcheck"),
-    Effect.STAGES: ("env ",),
+    Effect.STAGES: ("env ", "entrypoint"),  # what only the builder's image brought
     Effect.BASE: ("env ", "entrypoint", "cmd", "healthcheck", "user", "label "),
 }
 # A difference that several effects may bring is put down to the first of these that is declared.
@@ -100,10 +101,28 @@ def _found(comparison: Comparison) -> Iterator[Found]:
             yield Found(f"{len(packages)} {count}s {verb}: {names}", effects)
     for path in sorted(comparison.privileged_added):
         yield Found(f"{path} runs as its owner", _INSTALLS)
+    harm = harmful(comparison)
     for defect in sorted(comparison.defects_added):
-        # A link into what is gone is gone with it; the rest cannot work, whatever is declared.
-        effects = _REMOVES | {Effect.CACHES} if defect.kind == "link" else frozenset()
+        # A link into what is gone goes with it; what cannot work any more nobody may declare.
+        effects = frozenset() if defect in harm else _REMOVES | {Effect.CACHES}
         yield Found(f"{defect.kind} {defect.path}: {defect.what}", effects)
+
+
+def harmful(comparison: Comparison) -> frozenset[Defect]:
+    """Return the new defects that are more than what another base image brings along.
+
+    Distributions ship programs whose optional needs are not installed: where such a file is new,
+    nothing that worked before is lost. What the application or its modules need always counts.
+    """
+    new = {
+        file.path for file in comparison.files
+        if file.how is How.ADDED and file.group not in (Group.APPLICATION, Group.MODULE)
+    }  # fmt: skip
+    kinds = ("library", "script")
+    return frozenset(
+        defect for defect in comparison.defects_added
+        if defect.kind != "link" and not (defect.kind in kinds and defect.path in new)
+    )  # fmt: skip
 
 
 def _files(files: Iterable[FileDifference]) -> Iterator[Found]:

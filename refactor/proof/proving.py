@@ -356,10 +356,9 @@ def _troubles(
     comparison: Comparison, undeclared: Sequence[str], questions: Sequence[Question]
 ) -> Iterator[_Trouble]:
     """Yield why what was built is broken; nothing if it is not."""
-    for defect in sorted(comparison.defects_added):
-        if defect.kind != "link":
-            sentence = f"{defect.kind} {defect.path}: {defect.what}"
-            yield _Trouble(sentence, sentence)
+    for defect in sorted(declaring.harmful(comparison)):
+        sentence = f"{defect.kind} {defect.path}: {defect.what}"
+        yield _Trouble(sentence, sentence)
     for question in questions:
         if not question.is_kept:
             before, after = question.before, question.after
