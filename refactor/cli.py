@@ -88,8 +88,8 @@ def fix(
     try:
         wishes = options.wishes(paths, level_name, select, ignore, context, config)
         if paths and Path("-") in paths:
-            if len(paths) > 1 or patch:
-                fail("- stands alone, without other paths and without --patch")
+            if len(paths) > 1 or patch or prove:
+                fail("- stands alone, without other paths, --patch and --prove")
             raise typer.Exit(_standard_input(wishes, check, diff, quiet, strict))
         session = _Session(check, diff, patch, quiet, verbose, strict)
         found = discover(paths or [Path()])

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -31,7 +32,7 @@ from refactor.proof.images import Defect, Image, Kind, Layer, Node, Settings
 from refactor.proof.processes import Say, Voice
 from refactor.proof.proving import Plan, prove
 from refactor.proof.replay import Decline, State, first_broken, key
-from refactor.proof.results import Build, Verdict
+from refactor.proof.results import Answer, Build, Question, Verdict
 from refactor.proof.trees import lay
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span
@@ -640,3 +641,209 @@ def test_an_interrupted_proof_says_so_and_ends_with_2(tmp_path: Path) -> None:
         assert "interrupted; nothing is left behind" in said
         assert list(work.iterdir()) == []
         (tools / "on").unlink()
+
+
+# What a review found
+
+
+def test_a_folder_that_is_a_link_does_not_lead_to_the_original(
+    bench: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = bench.parent / "shared"
+    shared.mkdir()
+    (shared / "Dockerfile").write_bytes(FILES["Dockerfile"])
+    (bench / "docker").symlink_to(shared)
+    plant(monkeypatch, RENAMED)
+    wishes = Wishes(roots=(bench,), context=bench)
+    found = prove(bench / "docker" / "Dockerfile", wishes, Fake(), Plan(), SILENT).proof
+    assert found.verdict is Verdict.DECLARED
+    assert (shared / "Dockerfile").read_bytes() == FILES["Dockerfile"]
+
+
+@pytest.mark.parametrize("edited", ["/etc/hostname", "../other", "nowhere.py", "link/a"])
+def test_only_a_file_of_the_context_is_edited(
+    bench: Path, monkeypatch: pytest.MonkeyPatch, edited: str
+) -> None:
+    (bench.parent / "other").write_text("o")
+    (bench.parent / "a").write_text("a")
+    (bench / "link").symlink_to(bench.parent)
+    plant(monkeypatch, RENAMED)
+    with pytest.raises(EngineError, match="a file of the build context"):
+        prove(bench / "Dockerfile", Wishes(), Fake(), Plan(edited=edited), SILENT)
+    assert (bench.parent / "other").read_text() == "o"
+    assert (bench.parent / "a").read_text() == "a"
+
+
+def test_an_edited_file_keeps_its_mode_and_the_original_its_content(
+    bench: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench / "run.sh").write_text("#!/bin/sh\n")
+    (bench / "run.sh").chmod(0o755)
+    plant(monkeypatch, RENAMED)
+    modes: list[tuple[int, str]] = []
+
+    class Looking(Fake):
+        def build(self, tag: str, folder: Path, *rest: Any) -> Build:
+            file = folder / "run.sh"
+            modes.append((file.stat().st_mode & 0o777, file.read_text()))
+            return super().build(tag, folder, *rest)
+
+    prove(bench / "Dockerfile", Wishes(), Looking(), Plan(edited="run.sh"), SILENT)
+    assert (0o755, "#!/bin/sh\n\n") in modes
+    assert {mode for mode, _ in modes} == {0o755}
+    assert (bench / "run.sh").read_text() == "#!/bin/sh\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        (Answer(200, "html"), Answer(200, "html"), True),
+        (Answer(200, "html"), Answer(200, "text"), False),
+        (Answer(200, "html"), Answer(None, "", "refused"), False),
+        (Answer(1, "", "no database"), Answer(2, "", "no database, still"), True),
+        (Answer(1, "", "no database"), Answer(127, "", "app: not found"), False),
+        (Answer(None, "", "refused"), Answer(None, "", "no such file", is_started=False), False),
+        (Answer(127, "", "not found"), Answer(None, "", "", is_started=False), True),
+    ],
+)
+def test_which_answers_are_kept(before: Answer, after: Answer, kept: bool) -> None:
+    assert Question("q", before, after).is_kept is kept
+
+
+class Flaky(Fake):
+    """Fails the builds of some numbers."""
+
+    def __init__(self, *numbers: int) -> None:
+        super().__init__()
+        self.numbers = numbers
+
+    def build(self, *words: Any) -> Build:
+        found = super().build(*words)
+        return found._replace(failed="RUN a") if len(self.builds) in self.numbers else found
+
+
+def test_a_build_that_fails_once_is_made_again(
+    bench: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, RENAMED)
+    found = prove(bench / "Dockerfile", Wishes(), Flaky(2), Plan(bisect=True), SILENT)
+    assert (found.proof.verdict, found.cause) == (Verdict.DECLARED, None)
+
+
+def test_an_original_that_builds_only_sometimes_proves_nothing(
+    bench: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, RENAMED)
+    found = prove(bench / "Dockerfile", Wishes(), Flaky(3), Plan(), SILENT).proof
+    assert found.verdict is Verdict.BASELINE
+    assert "each time" in found.reason
+
+
+def test_warnings_do_not_hide_what_an_engine_says(tmp_path: Path) -> None:
+    script(tmp_path, "docker", "echo 'WARNING: {odd}' >&2; echo '{\"State\": {\"Pid\": 1}}'")
+    found = engines.engine("docker", {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert found.state("c") == {"State": {"Pid": 1}}
+    script(tmp_path, "docker", "echo nonsense")
+    with pytest.raises(EngineError, match="nonsense"):
+        found.state("c")
+
+
+def test_a_client_that_is_too_old_is_no_fault_of_the_dockerfile(tmp_path: Path) -> None:
+    script(tmp_path, "docker", "[ $1 = version ] || { echo 'unknown flag: --load'; exit 125; }")
+    found = engines.engine("docker", {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    with pytest.raises(EngineError, match="unknown flag: --load"):
+        found.build("t", tmp_path, tmp_path / "D", Job(), False, lambda line: None)
+
+
+def test_a_full_folder_for_images_is_named(tmp_path: Path) -> None:
+    script(tmp_path, "docker", "[ $1 = version ] || { echo 'no space left on device'; exit 1; }")
+    found = engines.engine("docker", {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    with pytest.raises(EngineError, match="TMPDIR"):
+        found.save("t", tmp_path / "x.tar")
+
+
+def test_ranges_and_other_protocols_are_not_asked() -> None:
+    settings = Settings({}, ports=frozenset({"8000-8010/tcp", "90/sctp", "53/udp", "80/tcp"}))
+    assert list(map(str, asking.of_settings(settings))) == ["GET :80/"]
+
+
+def test_steps_of_another_platform_are_read() -> None:
+    text = "#7 [linux/arm64 build 2/4] RUN make\n#8 [linux/arm64 stage-1 3/4] COPY a b\n#8 CACHED\n"
+    found = engines.read_log(processes.Ended(0, text, 1.0))
+    assert (found.ran, found.cached) == (("RUN make",), ("COPY a b",))
+
+
+def test_a_base_image_of_others_is_still_one_when_it_is_proved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `dfr fix` leaves alone because others start from it, `dfr prove` leaves alone too."""
+    for name, first in (("common", "debian:12"), ("app", "org/common:1")):
+        (tmp_path / name).mkdir()
+        text = f"FROM {first}\nCOPY a /a\nCMD /a\n"
+        (tmp_path / name / "Dockerfile").write_text(text)
+        (tmp_path / name / "a").write_text("")
+    seen: list[frozenset[str]] = []
+
+    def looking(path: Path, wishes: Wishes, *rest: object) -> proving.Proven:
+        seen.append(wishes.references)
+        raise EngineError("enough")
+
+    monkeypatch.setattr(proving, "prove", looking)
+    monkeypatch.setattr(engines, "engine", lambda name: Fake())
+    result = CliRunner().invoke(cli.app, ["prove", "-q", str(tmp_path)])
+    assert (result.exit_code, seen) == (2, [frozenset({"common", "debian"})])
+
+
+def test_what_was_proved_is_reported_though_the_engine_fails_later(
+    bench: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench / "b").mkdir()
+    (bench / "b" / "Dockerfile").write_bytes(FILES["Dockerfile"])
+    plant(monkeypatch)
+    monkeypatch.setattr(engines, "engine", lambda name: Fake())
+    first = proving.prove
+    count = iter(range(9))
+
+    def failing(*words: Any) -> proving.Proven:
+        if next(count):
+            raise EngineError("it went away")
+        return first(*words)
+
+    monkeypatch.setattr(proving, "prove", failing)
+    words = ["prove", "-q", "--format", "json", "--output", str(bench / "p.json"), str(bench)]
+    result = CliRunner().invoke(cli.app, words)
+    assert result.exit_code == 2
+    assert "it went away" in result.output
+    assert (bench / "p.json").read_text().count('"verdict"') == 1
+
+
+def test_a_wrong_configuration_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM debian\n")
+    (tmp_path / ".dockerfile-refactor.toml").write_text("levle = 1\n")
+    monkeypatch.setattr(engines, "engine", lambda name: Fake())
+    result = CliRunner().invoke(cli.app, ["prove", "-q", str(tmp_path)])
+    assert (result.exit_code, "unknown key" in result.output) == (2, True)
+
+
+def test_standard_input_cannot_be_proved() -> None:
+    result = CliRunner().invoke(cli.app, ["fix", "--prove", "-"], input="FROM debian\n")
+    assert (result.exit_code, "stands alone" in result.output) == (2, True)
+
+
+def test_what_a_context_may_not_show_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "r"
+    (source / "data").mkdir(parents=True)
+    (source / "Dockerfile").write_text("FROM a\n")
+    real = os.scandir
+
+    def scandir(path: Path) -> Any:
+        if Path(path).name == "data":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    laid = lay(source, "", "Dockerfile", "FROM b\n", {}, tmp_path / "t")
+    assert (laid.context / "data").is_dir()
+    assert laid.dockerfile.read_text() == "FROM b\n"

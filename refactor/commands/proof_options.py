@@ -32,6 +32,9 @@ Http = Annotated[
 SmokeNetwork = Annotated[
     str, Option("--smoke-network", help="The network of containers that are asked.")
 ]
+Env = Annotated[
+    list[str] | None, Option("--env", help="NAME=VALUE for the containers that are asked.")
+]
 Wait = Annotated[int, Option("--wait", help="Seconds that an answer may take.", min=1)]
 NoSmoke = Annotated[bool, Option("--no-smoke", help="Start no container.")]
 Rebuild = Annotated[

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -18,6 +19,7 @@ from refactor.commands import proof_options as given
 from refactor.commands.options import ERROR, fail
 from refactor.config import ConfigError
 from refactor.discover import discover
+from refactor.project import referenced
 from refactor.registry import Unusable
 from refactor.report import text
 
@@ -80,6 +82,7 @@ def prove(
     smoke: given.Smoke = None,
     http: given.Http = None,
     smoke_network: given.SmokeNetwork = "none",
+    env: given.Env = None,
     wait: given.Wait = 60,
     no_smoke: given.NoSmoke = False,
     rebuild: given.Rebuild = "",
@@ -104,23 +107,36 @@ def prove(
     except (ConfigError, Unusable) as error:
         fail(str(error))
     job = Job(tuple(build_arg or ()), tuple(secret or ()), target, platform, network, timeout)
+    asks = Asks(smoke_network, wait, variables=tuple(env or ()))
     plan = Plan(
-        job, Asks(smoke_network, wait), _requests(http or [], smoke or []), no_smoke, rebuild,
+        job, asks, _requests(http or [], smoke or []), no_smoke, rebuild,
         together, not once, bisect, not no_syntax, compressed,
     )  # fmt: skip
     found = discover(paths or [Path()])
     if found.missing:
         fail(f"{found.missing[0]}: no such file or folder")
-    proofs: list[Proof] = []
     with said(quiet, verbose) as voice:
-        for path, proven in _proven(found.files, wishes, engine, plan, voice, write):
+        proven = _proven(found.files, wishes, engine, plan, voice, write)
+        raise typer.Exit(_code(_told(proven, wishes, write, format, output, verbose)))
+
+
+def _told(
+    proven: Iterator[tuple[Path, Proven]], wishes: Wishes, write: bool, format: str,
+    output: Path | None, verbose: bool,
+) -> list[Proof]:  # fmt: skip
+    """Report proofs as they come, and all at the end: also if the engine fails at one of them."""
+    proofs: list[Proof] = []
+    try:
+        for path, one in proven:
             if write:
-                _write(path, wishes, proven)
-            proofs.append(proven.proof)
+                _write(path, wishes, one)
+            proofs.append(one.proof)
             if format == "text" and output is None:
-                _show(proven.proof, verbose)
-    _report(proofs, format, output, verbose)
-    raise typer.Exit(_code(proofs))
+                _show(one.proof, verbose)
+    finally:
+        if proofs:
+            _report(proofs, format, output, verbose)
+    return proofs
 
 
 def _requests(http: Sequence[str], smoke: Sequence[str]) -> tuple[Request, ...]:
@@ -139,6 +155,7 @@ def _proven(
     from refactor.proof.proving import keep_what_builds
     from refactor.proof.proving import prove as prove_one
 
+    wishes = replace(wishes, references=referenced(files))
     with engine_of(name) as engine:
         for file in files:
             yield file, (keep_what_builds if keep else prove_one)(file, wishes, engine, plan, voice)
@@ -168,6 +185,7 @@ def kept(
     """Give results that hold only changes with which the image is built, and does the same."""
     from refactor.proof.proving import Plan, keep_what_builds
 
+    wishes = replace(wishes, references=referenced(files))
     with said(quiet, verbose) as voice, engine_of("") as engine:
 
         def results() -> Iterator[Result]:
@@ -267,7 +285,7 @@ def engine_of(name: str) -> Iterator[Engine]:
         engine = find(name)
         with _ended_by_signals():
             yield engine
-    except (EngineError, ImageError) as error:
+    except (EngineError, ImageError, ConfigError, Unusable) as error:
         fail(f"{error}{_left(engine)}")
     except KeyboardInterrupt:
         left = _left(engine)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from refactor.proof.results import Answer, Question
 
 KILLED = 137  # 128 + SIGKILL
 MAX_TEXT = 64 * 1024
+_NOT_YET = (502, 503, 504)  # what a service says that is not up yet
 POLL = 0.3  # seconds
 STEADY = 3.0  # seconds that a container which is asked nothing must last
 
@@ -34,6 +36,10 @@ answer = connection.getresponse()
 body = answer.read(1048576).decode("utf-8", "replace")
 print(json.dumps([answer.status, answer.headers.get_content_type(), body]))
 """
+
+
+class _NotStarted(Exception):
+    """There is no process: its program is not there, or may not be run."""
 
 
 class Request(NamedTuple):
@@ -57,11 +63,18 @@ class Wishes:
     """How containers are started. `network` is `none`: they reach nothing but themselves.
 
     `seconds` is how long an answer may take, from the start on; `grace` how long a stop may take.
+    `variables` are `NAME=VALUE`, for the containers.
     """
 
     network: str = "none"
     seconds: float = 60.0
     grace: int = 10
+    variables: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> list[str]:
+        """The command line's options."""
+        return [f"--network={self.network}", *(f"--env={pair}" for pair in self.variables)]
 
 
 def of_settings(settings: Settings) -> list[Request]:
@@ -73,8 +86,8 @@ def of_settings(settings: Settings) -> list[Request]:
     elif check[:1] == ("CMD-SHELL",):
         shell = settings.shell or ("/bin/sh", "-c")
         found.append(Request(command=(*shell, *check[1:]), health=True))
-    ports = sorted(int(p.partition("/")[0]) for p in settings.ports if not p.endswith("/udp"))
-    found += [Request(port=port) for port in ports]
+    matches = (re.fullmatch(r"(\d+)(?:/tcp)?", port) for port in settings.ports)
+    found += [Request(port=port) for port in sorted(int(m[1]) for m in matches if m)]
     return found or [Request()]
 
 
@@ -124,7 +137,7 @@ class _Asked:
 
     def served(self, requests: list[Request]) -> list[Answer]:
         """Start the image as it is, and ask; then stop it."""
-        options = [f"--network={self.wishes.network}"]
+        options = self.wishes.options
         if self.wishes.network != "none":
             options += [f"--publish=127.0.0.1::{r.port}" for r in requests if r.port]
         try:
@@ -133,33 +146,34 @@ class _Asked:
                 found = [self._answer(name, request, deadline) for request in requests]
                 uid = _uid(self.engine.state(name))
                 stops = self._stops(name)
-        except EngineError as error:
-            self.engine.check()  # raises if the engine itself is gone
-            return [Answer(None, "", str(error)) for _ in requests]
+        except _NotStarted as error:
+            return [Answer(None, "", str(error), is_started=False) for _ in requests]
         return [answer._replace(uid=uid, stops=stops) for answer in found]
 
     @contextmanager
     def _container(self, options: list[str], command: tuple[str, ...] = ()) -> Iterator[str]:
         name = f"dfr-proof-{uuid4().hex[:12]}"
         try:
-            self.engine.start(name, self.tag, options, command)
+            try:
+                self.engine.start(name, self.tag, options, command)
+            except EngineError as error:
+                self.engine.check()  # raises if the engine itself is gone
+                raise _NotStarted(str(error)) from None
             yield name
         finally:
             self.engine.remove_container(name)
 
     def command(self, request: Request) -> Answer:
         """Run a command in place of CMD, as `docker run IMAGE COMMAND` does."""
-        options = [f"--network={self.wishes.network}"]
         try:
-            with self._container(options, request.command) as name:
+            with self._container(self.wishes.options, request.command) as name:
                 state = self._ended(name, self.wishes.seconds)
                 text = self.engine.output(name)
                 if state["Running"]:
                     return Answer(None, "", f"not over after {self.wishes.seconds:.0f} s")
                 return _ended_with(state, text)
-        except EngineError as error:
-            self.engine.check()
-            return Answer(None, "", str(error))
+        except _NotStarted as error:
+            return Answer(None, "", str(error), is_started=False)
 
     def _ended(self, name: str, seconds: float) -> dict[str, Any]:
         """Wait for a container's end; return its state then, or when the time is up."""
@@ -178,18 +192,38 @@ class _Asked:
             if not state["State"]["Running"]:
                 text = self.engine.output(name)
                 said = _complaint(state["State"], text) or "exit status 0"
-                return Answer(None, "", f"it ended: {said}")
+                return Answer(state["State"]["ExitCode"], "", f"it ended: {said}")
             answer = self._once(name, state, request)
-            if not answer.error or time.monotonic() > deadline:
+            early = answer.error or (request.port and answer.status in _NOT_YET)
+            if not early or time.monotonic() > deadline:
                 return answer
             time.sleep(POLL)
 
     def _once(self, name: str, state: dict[str, Any], request: Request) -> Answer:
         if request.port:
+            if self.wishes.network == "none":
+                self._check_way_in(state)
             return _get(state, request, self.wishes.network)
         ended = self.engine.execute(name, request.command, 30)
         error = "" if ended.code == 0 else f"exit status {ended.code}: {ended.text.strip()[-200:]}"
         return Answer(ended.code, "", error)
+
+    def _check_way_in(self, state: dict[str, Any]) -> None:
+        """Raise EngineError if a container's network cannot be entered from here."""
+        pid = state["State"]["Pid"]
+        try:
+            other = self.engine.is_local and (
+                os.stat(f"/proc/{pid}/ns/net").st_ino != os.stat("/proc/self/ns/net").st_ino
+            )
+        except FileNotFoundError:
+            return  # it has just ended, which is seen next
+        except OSError:
+            other = False
+        if not other or shutil.which("nsenter") is None:
+            raise EngineError(
+                "a container's own network cannot be entered from here: run it as root on the "
+                "engine's machine, ask with --smoke-network bridge, or use --no-smoke"
+            )
 
     def _lasting(self, name: str) -> Answer:
         """Say whether a container goes on, or how it ends."""
@@ -251,6 +285,8 @@ def _get(state: dict[str, Any], request: Request, network: str) -> Answer:
         return Answer(None, "", str(error))
     if ended.returncode != 0:
         lines = ended.stderr.decode("utf-8", "replace").strip().splitlines() or ["no answer"]
+        if lines[-1].startswith("nsenter:") and "No such" not in lines[-1]:
+            raise EngineError(f"{lines[-1]}: run it as root, or ask with --smoke-network bridge")
         return Answer(None, "", lines[-1][:300])
     status, content_type, body = json.loads(ended.stdout)
     return Answer(int(status), class_of(body, str(content_type)), text=body[:MAX_TEXT])

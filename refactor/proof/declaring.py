@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -41,6 +42,7 @@ _SPECIFIC = (
     Effect.METADATA, Effect.ENV, Effect.ENTRY, Effect.USER, Effect.CACHES, Effect.PACKAGES,
     Effect.STAGES, Effect.BASE, Effect.FILES,
 )  # fmt: skip
+_ARCHIVE = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|tbz2?|txz|zip|jar|gz|bz2|xz|zst|deb|rpm)\Z")
 _OWNED = frozenset({"owner", "mode"})
 _INSTALLS = frozenset({Effect.STAGES, Effect.BASE})
 _REMOVES = _INSTALLS | {Effect.PACKAGES}
@@ -145,13 +147,14 @@ def _verb(file: FileDifference) -> str:
 def _effects(file: FileDifference) -> frozenset[Effect]:
     """Return the effects that may bring a difference."""
     if file.how is How.GONE:
-        return frozenset(effect for effect, groups in _GONE.items() if file.group in groups)
+        found = {effect for effect, groups in _GONE.items() if file.group in groups}
+        return frozenset(found | ({Effect.FILES} if _ARCHIVE.search(file.path) else set()))
     if file.how is How.ADDED:
         return frozenset(effect for effect, groups in _ADDED.items() if file.group in groups)
     found = {Effect.STAGES, Effect.BASE}
     if set(file.what) <= _OWNED:
         found.add(Effect.USER)
-    if file.group in (Group.SYSTEM, Group.CACHE, Group.ACCOUNT):
+    if file.group not in (Group.APPLICATION, Group.MODULE):
         found.add(Effect.PACKAGES)
     if file.group is Group.CACHE:
         found.add(Effect.CACHES)

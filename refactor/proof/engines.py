@@ -6,6 +6,7 @@ Nothing is pushed anywhere, and what is made carries a name of ours, so that it 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -73,8 +74,8 @@ class Engine:
         """Build an image; what fails is in the result, unless it is the engine that failed."""
         command = [*self._build, "--file", str(dockerfile), "--tag", tag, *job.options]
         command += [] if cache else ["--no-cache"]
+        self._made.append(tag)  # first: an engine may finish what is interrupted here
         ended = self._call(*command, str(folder), seconds=job.seconds, say=say)
-        self._made.append(tag)
         found = read_log(ended)
         if found.failed:
             self._blame(ended)
@@ -86,11 +87,24 @@ class Engine:
             raise EngineError(
                 f"no space left for {self.program}: free some (`{self.program} system prune`)"
             )
+        if match := _USE.search(ended.text):
+            raise EngineError(f"{self.program}: {match[0].strip()}: it is too old, or lacks buildx")
         self.check()
 
     def save(self, tag: str, target: Path) -> None:
         """Write an image to a file, in the format of `docker save` or of OCI."""
-        self.run("save", "--output", str(target), tag, seconds=1800)
+        self._saved(target, "save", "--output", str(target), tag)
+
+    def _saved(self, target: Path, *command: str) -> None:
+        ended = self._call(*command, seconds=1800)
+        if ended.code != 0 and "no space left" in ended.text:
+            raise EngineError(
+                f"no space left in {target.parent}, where an image is kept while it is read: free "
+                "some, or let TMPDIR name another folder"
+            )
+        if ended.code != 0:
+            self.check()
+            raise EngineError(f"{self.program} {command[0]}: {_last(ended.text)}")
 
     def start(self, name: str, tag: str, options: Sequence[str], command: Sequence[str]) -> None:
         """Start a container in the background; raise EngineError if it cannot even be made."""
@@ -99,8 +113,19 @@ class Engine:
 
     def state(self, name: str) -> dict[str, Any]:
         """Return the state of a container, as the engine describes it."""
-        found: dict[str, Any] = json.loads(self.run("inspect", name))[0]
+        text = self.run("inspect", "--format", "{{json .}}", name)
+        lines = [line for line in text.splitlines() if line.startswith("{")]  # no warnings
+        try:
+            found: dict[str, Any] = json.loads(lines[-1])
+        except (IndexError, ValueError):
+            raise EngineError(f"{self.program} inspect: {_last(text)}") from None
         return found
+
+    @property
+    def is_local(self) -> bool:
+        """Whether containers are processes of this machine."""
+        host = (self.environment or os.environ).get("DOCKER_HOST", "")
+        return self.program != "docker" or host.startswith("unix://") or not host
 
     def output(self, name: str) -> str:
         """Return what a container printed."""
@@ -160,7 +185,7 @@ class Buildah(Engine):
 
     def save(self, tag: str, target: Path) -> None:
         """Write an image to a file."""
-        self.run("push", tag, f"docker-archive:{target}", seconds=1800)
+        self._saved(target, "push", tag, f"docker-archive:{target}")
 
     def _remove(self, tag: str) -> tuple[str, ...]:
         return ("rmi", "--force", tag)
@@ -198,8 +223,13 @@ def engine(name: str = "", environment: Mapping[str, str] | None = None) -> Engi
     raise EngineError(f"no container engine is installed: {INSTALL}")
 
 
+# What a client prints that does not know how to build as it is asked to.
+_USE = re.compile(
+    r"(?i)^.*(?:unknown (?:shorthand )?flag|not currently support exporting|buildx.*(?:missing|not "
+    r"found)|is not a docker command).*$", re.MULTILINE,
+)  # fmt: skip
 # What BuildKit prints of a step: `#7 [build 2/4] RUN make`, then `#7 CACHED`, `DONE` or `ERROR`.
-_STEP = re.compile(r"^#(\d+) \[(?:\S+ +)?\d+/\d+\] (.+)$", re.MULTILINE)
+_STEP = re.compile(r"^#(\d+) \[(?:[^\]\n]* )?\d+/\d+\] (.+)$", re.MULTILINE)
 _STATE = re.compile(r"^#(\d+) (CACHED|ERROR\b|CANCELED)", re.MULTILINE)
 # What podman and buildah print: `STEP 2/4: RUN make`, `[1/2] STEP 2/4: ...`, `--> Using cache`.
 _STEPS = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+(?:/\d+)?: (.+)$", re.MULTILINE)

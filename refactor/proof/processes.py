@@ -6,18 +6,22 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 MAX_LINE = 4096
 MAX_KEPT = 4 * 1024 * 1024
-GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+GRACE = 3.0  # seconds between SIGTERM and SIGKILL
 
 Say = Callable[[str], None]
 
 
 _running: set[subprocess.Popen[bytes]] = set()
+_guard = threading.Lock()
+_stopping = threading.Event()
 
 
 class Voice(NamedTuple):
@@ -53,15 +57,18 @@ def run(
     It runs in a session of its own, which is ended with it: also when this process is interrupted.
     """
     start = time.monotonic()
-    try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=environment, start_new_session=True,
-        )  # fmt: skip
-    except OSError as error:
-        raise Absent(f"{command[0]}: {error.strerror}") from None
+    with _guard:
+        if _stopping.is_set():
+            raise Absent(f"{command[0]}: not started any more")
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise Absent(f"{command[0]}: {error.strerror}") from None
+        _running.add(process)
     reader = _Reader(process, say)
-    _running.add(process)
     try:
         in_time = reader.follow(start + seconds)
     finally:
@@ -71,10 +78,18 @@ def run(
     return Ended(code, reader.text, time.monotonic() - start)
 
 
-def end_all() -> None:
-    """End what other threads run: they cannot be interrupted themselves."""
-    for process in list(_running):
+@contextmanager
+def stopped() -> Iterator[None]:
+    """End what other threads run, which cannot be interrupted themselves, and start nothing."""
+    with _guard:
+        _stopping.set()
+        found = list(_running)
+    for process in found:
         _end(process)
+    try:
+        yield
+    finally:
+        _stopping.clear()
 
 
 class _Reader:
@@ -127,14 +142,12 @@ class _Reader:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a process and all that it started, if it is still there."""
+    if process.poll() is not None:
+        return
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
         try:
             os.killpg(process.pid, number)
         except (ProcessLookupError, PermissionError):
             return
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            continue

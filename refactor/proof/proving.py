@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from errno import EDQUOT, ENOENT, ENOSPC
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
 from uuid import uuid4
 
 from refactor.batch import Task, Wishes, task
@@ -22,13 +20,14 @@ from refactor.model import Effect
 from refactor.proof import archive, asking, declaring, processes
 from refactor.proof.asking import Request
 from refactor.proof.comparing import Noise, compare, noise
-from refactor.proof.differences import Comparison
 from refactor.proof.engines import Engine, EngineError, Job
 from refactor.proof.images import Image
+from refactor.proof.looks import Look, Trouble, troubles_of, verdict
 from refactor.proof.processes import Voice
 from refactor.proof.replay import Decline, Key, State, first_broken
-from refactor.proof.results import Build, Cause, Match, Proof, Question, Rebuild, Verdict
-from refactor.proof.trees import Laid, lay
+from refactor.proof.results import Build, Cause, Proof, Question, Rebuild, Verdict
+from refactor.proof.trees import Laid, append, is_plain, lay
+from refactor.proof.workshop import workshop
 from refactor.source import decode, encode
 from refactor.syntax import parse
 
@@ -83,7 +82,7 @@ def prove(
     if not isinstance(result, Changed):
         return Proven(_without(result), result)
     before, after = outcome(found.name, parse(decode(found.data)), found.config, found.site, decide)
-    with _workshop(engine) as folder:
+    with workshop(engine) as folder:
         place = after.snapshot.place
         bench = _Bench(
             found, before.home, place, after, engine, plan, voice, folder, result.remarks
@@ -111,38 +110,6 @@ def _without(result: Result) -> Proof:
     if isinstance(result, Refused | Failed):
         return Proof(result.path, Verdict.REFUSED, result.reason, result.remarks)
     return Proof(result.path, Verdict.UNCHANGED, "there is nothing to change", result.remarks)
-
-
-@contextmanager
-def _workshop(engine: Engine) -> Iterator[Path]:
-    """Give a folder, and remove it and the images at the end, however that comes."""
-    folder = Path(tempfile.mkdtemp(prefix="dfr-proof-"))
-    try:
-        yield folder
-    finally:
-        for made in engine.left:
-            if not made.startswith("container "):
-                engine.remove(made)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-class _Trouble(NamedTuple):
-    """Why something is broken: what tells it from other troubles, and a sentence."""
-
-    key: str
-    sentence: str
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What one state of the Dockerfile comes to. `troubles` are why it is broken, worst first."""
-
-    build: Build
-    comparison: Comparison | None = None
-    matches: tuple[Match, ...] = ()
-    undeclared: tuple[str, ...] = ()
-    questions: tuple[Question, ...] = ()
-    troubles: tuple[_Trouble, ...] = ()
 
 
 @dataclass
@@ -175,14 +142,21 @@ class _Bench:
             reason = f"the original does not build: {built.failed}"
             return self._proof(Verdict.BASELINE, reason, built, None), None
         image = self._image(tag)
-        is_cached = free and not ours[1].ran
-        known = self._noise(original, image) if self.plan.twice and not is_cached else None
+        is_cached = free and bool(ours[1].cached) and not ours[1].ran
+        known = None
+        if self.plan.twice and not is_cached:
+            again, known = self._noise(original, image)
+            if again.failed:
+                reason = f"the original does not build each time: {again.failed}"
+                return self._proof(Verdict.BASELINE, reason, again, None), None
+        if ours[1].failed:  # once more: a registry may have failed, and no change
+            ours = self._build("after, again", final, True)
         look = self._look(ours, (tag, image), known)
         rebuild = None
         if self.plan.edited and not look.build.failed:
             rebuild = self._rebuild(original, final)
         if not look.troubles:
-            return self._proof(*self._verdict(look), built, look, rebuild), None
+            return self._proof(*verdict(look), built, look, rebuild), None
         cause: tuple[Cause, Key] | None = None
         if self.plan.bisect:
             self.voice.say(f"{self.task.name}: broken; looking for the change")
@@ -192,14 +166,8 @@ class _Bench:
         proof = self._proof(Verdict.BROKEN, look.troubles[0].sentence, built, look, rebuild, cause)
         return proof, cause[1] if cause else None
 
-    def _verdict(self, look: _Look) -> tuple[Verdict, str]:
-        assert look.comparison is not None
-        if look.comparison.is_empty:
-            return Verdict.EQUIVALENT, "the images hold the same, and start the same"
-        return Verdict.DECLARED, "all that differs is what the changes declare"
-
     def _proof(
-        self, verdict: Verdict, reason: str, before: Build, look: _Look | None,
+        self, verdict: Verdict, reason: str, before: Build, look: Look | None,
         rebuild: Rebuild | None = None, cause: tuple[Cause, Key] | None = None,
     ) -> Proof:  # fmt: skip
         changes = tuple(remark for remark in self.remarks if remark.kind == "change")
@@ -221,7 +189,8 @@ class _Bench:
                 try:
                     return one.result(), two.result()
                 except BaseException:
-                    processes.end_all()
+                    with processes.stopped():
+                        pool.shutdown()
                     raise
         first = self._build("before", original, False)
         if first[1].failed:
@@ -231,7 +200,9 @@ class _Bench:
     def _build(self, what: str, state: State, cache: bool) -> tuple[str, Build]:
         """Build a state; return its tag and what came of it."""
         tag, laid = self._prepared(state)
-        return tag, self._built(what, tag, laid, cache)
+        found = self._built(what, tag, laid, cache)
+        shutil.rmtree(laid.context.parent, ignore_errors=True)
+        return tag, found
 
     def _prepared(self, state: State) -> tuple[str, Laid]:
         """Return a new tag, and a copy of the context in that state."""
@@ -266,12 +237,16 @@ class _Bench:
 
     def _lay(self, state: State, name: str) -> Laid:
         text = self._text(state.text)
+        links = self.engine.program == "docker"  # others let a build write to its context
         try:
-            return lay(self.task.root, self.home, self.place, text, state.files, self.folder / name)
+            return lay(
+                self.task.root, self.home, self.place, text, state.files, self.folder / name, links
+            )
         except OSError as error:
+            full = "; TMPDIR names another folder" if error.errno in (ENOSPC, EDQUOT) else ""
             raise EngineError(
-                f"the build context could not be copied to {self.folder}: {error.strerror}; "
-                "TMPDIR names another folder"
+                f"{error.filename or self.folder}: the build context could not be copied: "
+                f"{error.strerror}{full}"
             ) from None
 
     def _image(self, tag: str) -> Image:
@@ -284,24 +259,28 @@ class _Bench:
         finally:
             target.unlink(missing_ok=True)
 
-    def _noise(self, original: State, image: Image) -> Noise | None:
-        """Return what two builds of the original differ in; nothing is known if one fails."""
-        tag, built = self._build("before, again", original, False)
+    def _noise(self, original: State, image: Image) -> tuple[Build, Noise | None]:
+        """Return what two builds of the original differ in.
+
+        The second gets a comment at its end: what is made of the Dockerfile's bytes, such as a
+        version that git tells, is noise too.
+        """
+        text = original.text.rstrip("\n") + "\n# built again\n"
+        tag, built = self._build("before, again", State(text, original.files), False)
         if built.failed:
-            return None
-        try:
-            return noise(image, self._image(tag))
-        finally:
-            self.engine.remove(tag)
+            return built, None
+        found = noise(image, self._image(tag))
+        self.engine.remove(tag)
+        return built, found
 
     def _look(
         self, built: tuple[str, Build], first: tuple[str, Image], known: Noise | None
-    ) -> _Look:
+    ) -> Look:
         """Compare what was built with the original, and ask both."""
         tag, build = built
         if build.failed:
-            why = _Trouble("build", f"it does not build any more: {build.failed}")
-            return _Look(build, troubles=(why,))
+            why = Trouble("build", f"it does not build any more: {build.failed}")
+            return Look(build, troubles=(why,))
         comparison = compare(first[1], self._image(tag), known)
         comparison = declaring.without_ours(comparison, self._rewritten())
         changes = ((step.transform.id, step.change) for step in self.outcome.steps)
@@ -311,11 +290,15 @@ class _Bench:
             requests = list(self.plan.requests) or asking.of_settings(first[1].settings)
             self.voice.say(f"{self.task.name}: asking both images")
             questions = asking.ask(self.engine, first[0], tag, requests, self.plan.asks)
-        troubles = tuple(_troubles(comparison, undeclared, questions))
-        return _Look(build, comparison, matches, undeclared, questions, troubles)
+            if not all(
+                question.is_kept for question in questions
+            ):  # once more: chance is no change
+                questions = asking.ask(self.engine, first[0], tag, requests, self.plan.asks)
+        troubles = tuple(troubles_of(comparison, undeclared, questions))
+        return Look(build, comparison, matches, undeclared, questions, troubles)
 
     def _is_broken(
-        self, state: State, final: State, last: _Look, first: tuple[str, Image],
+        self, state: State, final: State, last: Look, first: tuple[str, Image],
         known: Noise | None,
     ) -> bool:  # fmt: skip
         """Whether a state on the way is broken in the same way."""
@@ -336,13 +319,16 @@ class _Bench:
         for what, state in (("before", original), ("after", final)):
             tag, laid = self._prepared(state)
             self._built(f"{what}, cached", tag, laid, True)
-            file = laid.context / self.plan.edited
             try:
-                data = file.read_bytes()
-                file.unlink()  # it may be a link to the original
-                file.write_bytes(data + b"\n")
+                if not is_plain(laid.context, self.plan.edited):
+                    raise FileNotFoundError(ENOENT, "it is not below it", self.plan.edited)
+                append(laid.context / self.plan.edited, "\n")
             except OSError as error:
-                raise EngineError(f"{self.plan.edited}: {error.strerror}") from None
+                home = self.home or "the repository's folder"
+                raise EngineError(
+                    f"--rebuild {self.plan.edited}: a file of the build context ({home}) is meant: "
+                    f"{error.strerror}"
+                ) from None
             builds.append(self._built(f"{what}, edited", tag, laid, True))
             self.engine.remove(tag)
         return Rebuild(self.plan.edited, builds[0], builds[1])
@@ -350,20 +336,3 @@ class _Bench:
 
 def _digest(text: str) -> str:
     return sha256(encode(text)).hexdigest() if text else ""
-
-
-def _troubles(
-    comparison: Comparison, undeclared: Sequence[str], questions: Sequence[Question]
-) -> Iterator[_Trouble]:
-    """Yield why what was built is broken; nothing if it is not."""
-    for defect in sorted(declaring.harmful(comparison)):
-        sentence = f"{defect.kind} {defect.path}: {defect.what}"
-        yield _Trouble(sentence, sentence)
-    for question in questions:
-        if not question.is_kept:
-            before, after = question.before, question.after
-            now = after.error or f"{after.status} {after.body}"
-            was = f"{before.status} {before.body}" if before.status is not None else before.body
-            yield _Trouble(question.text, f"{question.text}: {was} before, now {now}")
-    if undeclared:
-        yield _Trouble("undeclared", f"no change declares this: {undeclared[0]}")

@@ -37,12 +37,16 @@ class Build(NamedTuple):
     log: tuple[str, ...] = ()
 
 
+_NOT_FOUND = (126, 127)  # the exit status where a program may not be run, or is not there
+
+
 class Answer(NamedTuple):
     """What one image answers to one question. `error` is why there is no answer.
 
     `status` is that of the request or the exit, `body` the class of what came back (`json object`,
     `html`, `text`, `empty`), `uid` the user of the process, `stops` the seconds from SIGTERM to the
     end, None if it had to be killed. `text` is what came back, at most 64 KB: it is not compared.
+    `is_started` is False if there was no process at all.
     """
 
     status: int | None
@@ -51,6 +55,7 @@ class Answer(NamedTuple):
     uid: int | None = None
     stops: float | None = None
     text: str = ""
+    is_started: bool = True
 
 
 class Question(NamedTuple):
@@ -62,9 +67,13 @@ class Question(NamedTuple):
 
     @property
     def is_kept(self) -> bool:
-        """Whether what worked before still does, in the same way."""
+        """Whether what worked before still does, in the same way.
+
+        What had no answer may have another reason for it now, but its program must still be found.
+        """
         if self.before.error:
-            return True
+            found = self.after.is_started and self.after.status not in _NOT_FOUND
+            return found or not self.before.is_started or self.before.status in _NOT_FOUND
         same = (self.before.status, self.before.body) == (self.after.status, self.after.body)
         return not self.after.error and same
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
+from errno import ELOOP
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,21 +21,27 @@ class Laid(NamedTuple):
 
 
 def lay(
-    repository: Path, home: str, place: str, text: str, files: Mapping[str, str], target: Path
-) -> Laid:
+    repository: Path, home: str, place: str, text: str, files: Mapping[str, str], target: Path,
+    links: bool = True,
+) -> Laid:  # fmt: skip
     """Copy the context at `home` to a new folder, with the texts of a Dockerfile and other files.
 
-    `home`, `place` and the paths of `files` are relative to the repository. Files are linked where
-    the file system can do that, links stay links, and what is neither is left out, as it is in a
-    build.
+    `home`, `place` and the paths of `files` are relative to the repository. With `links`, files are
+    hard links where the file system can do that: no build may write to them then. Symbolic links
+    stay what they are, and nothing is written through one. What is neither a file, a folder nor a
+    link is left out, as it is in a build, and so is what may not be read: the build will say so if
+    it needs it.
     """
     context = target / "context"
-    _copy(repository / home, context, target.parent)
+    _copy(repository / home, context, target.parent, links)
     inside = f"{home}/" if home else ""
     for path, content in files.items():
         if path.startswith(inside):
-            _write(context / path.removeprefix(inside), content)
-    if place.startswith(inside):
+            own = path.removeprefix(inside)
+            if not is_plain(context, own):
+                raise OSError(ELOOP, "a symbolic link is on the way", path)
+            _write(context / own, content)
+    if place.startswith(inside) and is_plain(context, place.removeprefix(inside)):
         dockerfile = context / place.removeprefix(inside)
     else:
         dockerfile = target / Path(place).name
@@ -46,28 +54,48 @@ def lay(
     return Laid(context, dockerfile)
 
 
-def _copy(source: Path, target: Path, work: Path) -> None:
+def is_plain(root: Path, path: str) -> bool:
+    """Whether a path stays below a folder, with no symbolic link among the folders on its way."""
+    parts = path.split("/")
+    if path.startswith("/") or ".." in parts:
+        return False
+    above = (root.joinpath(*parts[:count]) for count in range(1, len(parts)))
+    return not any(folder.is_symlink() for folder in above)
+
+
+def append(path: Path, text: str) -> None:
+    """Add a text to the end of a file, which becomes one of its own: it may be a hard link."""
+    mode, data = path.stat().st_mode & 0o7777, path.read_bytes()
+    path.unlink()
+    path.write_bytes(data + text.encode())
+    path.chmod(mode)
+
+
+def _copy(source: Path, target: Path, work: Path, links: bool) -> None:
     """Copy a folder, without the work folder: it may be in there."""
     target.mkdir(parents=True)
-    shutil.copystat(source, target)
-    with os.scandir(source) as entries:
-        for entry in entries:
-            to = target / entry.name
-            if entry.is_symlink():
-                to.symlink_to(os.readlink(entry.path))
-            elif entry.is_dir():
-                if not (
-                    entry.name == work.name and work.exists() and os.path.samefile(entry, work)
-                ):
-                    _copy(Path(entry.path), to, work)
-            elif entry.is_file():
-                _link(entry.path, to)
-
-
-def _link(source: str, target: Path) -> None:
     try:
-        os.link(source, target)
-    except OSError:  # another file system, or links to others' files are not allowed
+        entries = sorted(os.scandir(source), key=lambda entry: entry.name)
+    except PermissionError:
+        entries = []
+    for entry in entries:
+        to = target / entry.name
+        if entry.is_symlink():
+            to.symlink_to(os.readlink(entry.path))
+        elif entry.is_dir():
+            if not (entry.name == work.name and work.exists() and os.path.samefile(entry, work)):
+                _copy(Path(entry.path), to, work, links)
+        elif entry.is_file():
+            _link(entry.path, to, links)
+    target.chmod(source.stat().st_mode & 0o7777 | 0o700)  # so that it can be filled and removed
+
+
+def _link(source: str, target: Path, links: bool) -> None:
+    with suppress(OSError):  # another file system, or links to others' files are not allowed
+        if links:
+            os.link(source, target)
+            return
+    with suppress(PermissionError):
         shutil.copy2(source, target)
 
 
