@@ -340,7 +340,7 @@ def said(quiet: bool, verbose: bool) -> Iterator[Voice]:
         with console.status("") as status:
 
             def show(line: str) -> None:
-                status.update(Text(text.harmless(line), overflow="ellipsis", no_wrap=True))
+                status.update(Text(text.flat(line)[: console.width - 4]))
 
             yield Voice(show, show)
 
