@@ -97,7 +97,12 @@ def proof(engine: Engine, path: Path, context: Path, root: Path) -> Proof:
     """Prove one Dockerfile."""
     stand_in(engine, path.read_text(encoding="utf-8", errors="replace"))
     wishes = Wishes(level=Safety.RISKY, select=("all",), roots=(root,), context=context)
-    plan = Plan(Job(network="host", seconds=600), Asks(seconds=20, variables=("PORT=8080",)), together=True, syntax=False)
+    plan = Plan(
+        Job(network="host", seconds=600),
+        Asks(seconds=20, variables=("PORT=8080",)),
+        together=True,
+        syntax=False,
+    )
     return prove(path, wishes, engine, plan, Voice(print, lambda line: None)).proof
 
 
