@@ -193,10 +193,10 @@ def _change(before: object, after: object) -> str:
 
 
 def user(image: Image, questions: Sequence[Question], after: bool) -> str:
-    """Return whether an image's processes run as root, and whether they do not even start."""
+    """Return whether an image's processes run as root, and whether none of them answers."""
     answers = [question.after if after else question.before for question in questions]
     uids = {answer.uid for answer in answers} - {None}
     named = image.settings.user.partition(":")[0] in ("", "0", "root")
     who = "root" if (0 in uids if uids else named) else "non-root"
     broken = bool(answers) and all(answer.error for answer in answers)
-    return f"{who} (does not start)" if broken else who
+    return f"{who} (no answer)" if broken else who

@@ -847,3 +847,18 @@ def test_what_a_context_may_not_show_is_left_out(
     laid = lay(source, "", "Dockerfile", "FROM b\n", {}, tmp_path / "t")
     assert (laid.context / "data").is_dir()
     assert laid.dockerfile.read_text() == "FROM b\n"
+
+
+def test_a_registry_that_does_not_answer_is_no_fault_of_a_change(
+    bench: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, WRONG)
+
+    class Offline(Fake):
+        def build(self, *words: Any) -> Build:
+            found = super().build(*words)
+            said = "ERROR: failed to do request: Head x: dial tcp: lookup x: no such host"
+            return found._replace(log=(said,)) if found.failed else found
+
+    with pytest.raises(EngineError, match=r"could not be fetched: .*no such host"):
+        prove(bench / "Dockerfile", Wishes(), Offline(), Plan(), SILENT)

@@ -223,6 +223,10 @@ def engine(name: str = "", environment: Mapping[str, str] | None = None) -> Engi
     raise EngineError(f"no container engine is installed: {INSTALL}")
 
 
+# What is said where the network fails, and not the name of an image.
+NOT_FETCHED = re.compile(
+    r"(?i)failed to do request.*(?:no such host|timeout|refused|reset|unreachable)|toomanyrequests"
+)
 # What a client prints that does not know how to build as it is asked to.
 _USE = re.compile(
     r"(?i)^.*(?:unknown (?:shorthand )?flag|not currently support exporting|buildx.*(?:missing|not "

@@ -20,7 +20,7 @@ from refactor.model import Effect
 from refactor.proof import archive, asking, declaring, processes
 from refactor.proof.asking import Request
 from refactor.proof.comparing import Noise, compare, noise
-from refactor.proof.engines import Engine, EngineError, Job
+from refactor.proof.engines import NOT_FETCHED, Engine, EngineError, Job
 from refactor.proof.images import Image
 from refactor.proof.looks import Look, Trouble, troubles_of, verdict
 from refactor.proof.processes import Voice
@@ -151,6 +151,8 @@ class _Bench:
                 return self._proof(Verdict.BASELINE, reason, again, None), None
         if ours[1].failed:  # once more: a registry may have failed, and no change
             ours = self._build("after, again", final, True)
+            if unreachable := next(filter(NOT_FETCHED.search, ours[1].log), ""):
+                raise EngineError(f"an image could not be fetched: {unreachable.strip()[:300]}")
         look = self._look(ours, (tag, image), known)
         rebuild = None
         if self.plan.edited and not look.build.failed:
