@@ -50,7 +50,6 @@ dockersamples__example-voting-app/vote/Dockerfile
 prakhar1989__docker-curriculum__flask-app/Dockerfile
 TechEmpower__FrameworkBenchmarks__frameworks__Python__flask/flask-fastpysgi.dockerfile
 TechEmpower__FrameworkBenchmarks__frameworks__Python__fastapi/fastapi-gunicorn-orm.dockerfile
-TechEmpower__FrameworkBenchmarks__frameworks__Python__fastapi/fastapi-nginx.dockerfile
 """.split()
 # The image that stands in for all of its kind, in full and with `slim` in the tag.
 IMAGES = {

@@ -27,6 +27,7 @@ from tests.engine import Engine, start
 
 ROOT = Path(__file__).parent.parent
 JOB = Job(network="none", seconds=300)
+ASKS = asking.Wishes(seconds=6)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_a_missing_manifest(
     copied = "COPY needs.txt .\n"
     write(tmp_path, f"FROM busybox:latest\n{copied}RUN wc needs.txt\n", needs_txt="x\n")
     edit = ("forgetful", copied, "")
-    found = proof(docker, tmp_path, monkeypatch, edit, Plan(JOB, bisect=True))
+    found = proof(docker, tmp_path, monkeypatch, edit, Plan(JOB, ASKS, bisect=True))
     is_found(found, "forgetful")
     assert found.after is not None
     assert found.after.failed == "RUN wc needs.txt"
@@ -118,7 +119,7 @@ def test_a_wrong_owner(
     starts = 'CMD ["sh", "-c", "echo x > /data/x && exec sleep 60"]\n'
     write(tmp_path, f"FROM busybox:latest\nRUN mkdir /data\n{starts}")
     edit = ("unprivileged", "/data\nCMD", "/data\nUSER 1000\nCMD")
-    found = proof(docker, tmp_path, monkeypatch, edit, Plan(JOB, bisect=True))
+    found = proof(docker, tmp_path, monkeypatch, edit, Plan(JOB, ASKS, bisect=True))
     is_found(found, "unprivileged")
     (question,) = found.questions
     assert (question.before.body, question.before.uid) == ("goes on", 0)
@@ -153,7 +154,7 @@ def test_a_health_check_without_its_program(
     copied = "COPY --chmod=755 ask /usr/bin/\n"
     write(tmp_path, f"FROM debian:bookworm-slim\n{copied}{check}CMD sleep 60\n", ask="#!/bin/sh\n")
     edit = ("smaller", copied, "")
-    found = proof(docker, tmp_path, monkeypatch, edit, Plan(JOB, bisect=True))
+    found = proof(docker, tmp_path, monkeypatch, edit, Plan(JOB, ASKS, bisect=True))
     is_found(found, "smaller")
     assert found.comparison is not None
     assert {defect.kind for defect in found.comparison.defects_added} == {"healthcheck"}
@@ -170,7 +171,7 @@ def test_a_page_is_asked_for_without_a_network(
           index_html="<!doctype html><p>hello")  # fmt: skip
     edit = ("other-port", '"8000"', '"8001"')
     requests = (Request(8000), Request(command=("ls", "/www")))
-    plan = Plan(JOB, asking.Wishes(seconds=5), requests, bisect=True)
+    plan = Plan(JOB, ASKS, requests, bisect=True)
     found = proof(docker, tmp_path, monkeypatch, edit, plan)
     is_found(found, "other-port")
     page, command = found.questions

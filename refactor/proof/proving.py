@@ -276,8 +276,9 @@ class _Bench:
         return built, found
 
     def _look(
-        self, built: tuple[str, Build], first: tuple[str, Image], known: Noise | None
-    ) -> Look:
+        self, built: tuple[str, Build], first: tuple[str, Image], known: Noise | None,
+        is_last: bool = True,
+    ) -> Look:  # fmt: skip
         """Compare what was built with the original, and ask both."""
         tag, build = built
         if build.failed:
@@ -292,9 +293,7 @@ class _Bench:
             requests = list(self.plan.requests) or asking.of_settings(first[1].settings)
             self.voice.say(f"{self.task.name}: asking both images")
             questions = asking.ask(self.engine, first[0], tag, requests, self.plan.asks)
-            if not all(
-                question.is_kept for question in questions
-            ):  # once more: chance is no change
+            if is_last and not all(question.is_kept for question in questions):  # it may be chance
                 questions = asking.ask(self.engine, first[0], tag, requests, self.plan.asks)
         troubles = tuple(troubles_of(comparison, undeclared, questions))
         return Look(build, comparison, matches, undeclared, questions, troubles)
@@ -310,7 +309,7 @@ class _Bench:
         try:
             if built.failed or last.build.failed:
                 return bool(built.failed)
-            found = self._look((tag, built), first, known).troubles
+            found = self._look((tag, built), first, known, False).troubles
             return last.troubles[0].key in {trouble.key for trouble in found}
         finally:
             self.engine.remove(tag)
