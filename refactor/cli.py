@@ -8,12 +8,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from refactor.batch import Wishes, many, repository
-from refactor.commands import options, proofs
+from refactor.commands import options
 from refactor.commands.options import ERROR, fail
 from refactor.config import ConfigError
 from refactor.discover import Found, discover
@@ -26,7 +27,28 @@ from refactor.write import Unwritable, write
 
 DONE, PENDING, REFUSED = 0, 1, 3
 
+
+class _Commands(TyperGroup):
+    """The commands; those with a module of their own are loaded when they are asked for."""
+
+    def list_commands(self, context: Any) -> list[str]:
+        """Return the names."""
+        return [*super().list_commands(context), *_LATER]
+
+    def get_command(self, context: Any, name: str) -> Any:
+        """Return a command by its name."""
+        if name not in _LATER:
+            return super().get_command(context, name)
+        from importlib import import_module
+
+        group = typer.main.get_command(import_module(f"refactor.commands.{_LATER[name]}").app)
+        return group.commands[name]  # type: ignore[attr-defined]
+
+
+_LATER = {"prove": "proofs", "compare": "proofs"}
+
 app = typer.Typer(
+    cls=_Commands,
     help="Refactor existing Dockerfiles. Every change is checked against a model of what the "
     "Dockerfile builds; what cannot be proved is left alone, with a reason.",
     no_args_is_help=True,
@@ -94,6 +116,8 @@ def fix(
         session = _Session(check, diff, patch, quiet, verbose, strict)
         found = discover(paths or [Path()])
         if prove:
+            from refactor.commands import proofs
+
             with proofs.kept(found.files, wishes, quiet, verbose) as results:
                 code = session.run(found, wishes, results)
         else:
@@ -235,10 +259,6 @@ class _Session:
         yield from track(
             results, "Refactoring", total=total, console=Console(stderr=True), transient=True
         )
-
-
-app.command(name="prove", help=proofs.PROVE_HELP)(proofs.prove)
-app.command(name="compare", help=proofs.COMPARE_HELP)(proofs.compare)
 
 
 @app.command("list")

@@ -64,6 +64,10 @@ Exit code: 0 they hold the same, 1 they differ, 2 an error.
 """
 
 
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(help=PROVE_HELP)
 def prove(
     paths: given.Paths = None,
     level_name: options.Level = None,
@@ -233,6 +237,7 @@ def _report(proofs: Sequence[Proof], format: str, output: Path | None, verbose: 
     _put(body, output)
 
 
+@app.command(help=COMPARE_HELP)
 def compare(
     before: Annotated[Path, typer.Argument(help="A saved image.")],
     after: Annotated[Path, typer.Argument(help="Another one.")],
