@@ -557,25 +557,27 @@ def test_settings_are_declared_one_by_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "is_there", "harms"),
-    [("/usr/bin/a", True, True), ("/usr/bin/a", False, False), ("/srv/a", False, True),
-     ("/opt/venv/lib/python3.11/site-packages/a.so", False, True)],
+    ("path", "is_there", "effect", "harms"),
+    [("/usr/bin/a", True, Effect.STAGES, True), ("/usr/bin/a", False, Effect.BASE, False),
+     ("/usr/bin/a", True, Effect.PACKAGES, False), ("/srv/a", False, Effect.PACKAGES, True),
+     ("/opt/venv/lib/python3.11/site-packages/a.so", False, Effect.PACKAGES, True)],
 )  # fmt: skip
-def test_a_defect_that_another_base_brings_along_harms_nothing(
-    path: str, is_there: bool, harms: bool
+def test_what_is_only_recommended_may_go_and_nothing_else(
+    path: str, is_there: bool, effect: Effect, harms: bool
 ) -> None:
     before = image({path: FILE} if is_there else {})
     after = replace(image({path: FILE}), defects=frozenset({Defect("library", path, "x.so")}))
     found = compare(before, after)
-    assert (declaring.harmful(found) == found.defects_added) is harms
-    change = Change("r", (), (Claim(Effect.BASE, frozenset({"x"})),))
-    assert bool(declaring.match([("t", change)], found)[1]) is harms
+    assert (declaring.harmful(found, {effect}) == found.defects_added) is harms
+    change = Change("r", (), (Claim(effect, frozenset({"x"})),))
+    declared = declaring.match([("t", change)], found)[1]
+    assert any(sentence.startswith("library") for sentence in declared) is harms
 
 
 def test_an_entry_point_without_its_program_is_harm_however_it_came() -> None:
     defect = Defect("entrypoint", "/usr/bin/a", "it is not there")
     after = replace(image({"/usr/bin/a": FILE}), defects=frozenset({defect}))
-    assert declaring.harmful(compare(image({}), after)) == {defect}
+    assert declaring.harmful(compare(image({}), after), set(Effect)) == {defect}
 
 
 def test_an_application_s_file_is_nobody_s_to_change() -> None:

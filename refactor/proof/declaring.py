@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from refactor.model import Change, Effect
 from refactor.proof.differences import Comparison, FileDifference, Group, How
+from refactor.proof.groups import Groups
 from refactor.proof.images import Defect
 from refactor.proof.results import Match
 
@@ -60,9 +61,9 @@ def match(
 ) -> tuple[tuple[Match, ...], tuple[str, ...]]:
     """Return what each change (its transform first) declares that was found, and what none does."""
     changes = list(changes)
-    declared = {claim.effect for _, change in changes for claim in change.claims}
+    declared = effects_of(changes)
     found = [(f.sentence, next((e for e in _SPECIFIC if e in f.effects & declared), None))
-             for f in _found(comparison)]  # fmt: skip
+             for f in _found(comparison, declared)]  # fmt: skip
     matches = []
     for transform, change in changes:
         effects = {claim.effect for claim in change.claims}
@@ -87,7 +88,7 @@ def without_ours(comparison: Comparison, rewritten: Mapping[str, str]) -> Compar
     return replace(comparison, files=tuple(f for f in comparison.files if not is_ours(f)))
 
 
-def _found(comparison: Comparison) -> Iterator[Found]:
+def _found(comparison: Comparison, declared: Collection[Effect]) -> Iterator[Found]:
     for setting in comparison.settings:
         name = setting.name
         effects = frozenset(e for e, names in _SETTINGS.items() if name.startswith(names))
@@ -103,28 +104,39 @@ def _found(comparison: Comparison) -> Iterator[Found]:
             yield Found(f"{len(packages)} {count}s {verb}: {names}", effects)
     for path in sorted(comparison.privileged_added):
         yield Found(f"{path} runs as its owner", _INSTALLS)
-    harm = harmful(comparison)
+    harm = harmful(comparison, declared)
     for defect in sorted(comparison.defects_added):
         # A link into what is gone goes with it; what cannot work any more nobody may declare.
         effects = frozenset() if defect in harm else _REMOVES | {Effect.CACHES}
         yield Found(f"{defect.kind} {defect.path}: {defect.what}", effects)
 
 
-def harmful(comparison: Comparison) -> frozenset[Defect]:
-    """Return the new defects that are more than what another base image brings along.
+def harmful(comparison: Comparison, declared: Collection[Effect]) -> frozenset[Defect]:
+    """Return the new defects that show that something is lost.
 
-    Distributions ship programs whose optional needs are not installed: where such a file is new,
-    nothing that worked before is lost. What the application or its modules need always counts.
+    Distributions ship programs whose optional needs are not installed. So a system file that lacks
+    a library or an interpreter lost nothing if it is new, with another base image, or if a change
+    declares that packages go which are only recommended. What the application or its modules need
+    always counts.
     """
-    new = {
-        file.path for file in comparison.files
-        if file.how is How.ADDED and file.group not in (Group.APPLICATION, Group.MODULE)
-    }  # fmt: skip
-    kinds = ("library", "script")
+    own = (Group.APPLICATION, Group.MODULE)
+    groups = Groups((comparison.before, comparison.after))
+    new = comparison.after.tree.keys() - comparison.before.tree.keys()
+
+    def is_optional(defect: Defect) -> bool:
+        if defect.kind not in ("library", "script") or groups.of(defect.path) in own:
+            return False
+        return defect.path in new or Effect.PACKAGES in declared
+
     return frozenset(
         defect for defect in comparison.defects_added
-        if defect.kind != "link" and not (defect.kind in kinds and defect.path in new)
+        if defect.kind != "link" and not is_optional(defect)
     )  # fmt: skip
+
+
+def effects_of(changes: Iterable[tuple[str, Change]]) -> frozenset[Effect]:
+    """Return all effects that changes declare."""
+    return frozenset(claim.effect for _, change in changes for claim in change.claims)
 
 
 def _files(files: Iterable[FileDifference]) -> Iterator[Found]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from refactor.model import Effect
 from refactor.proof import declaring
 from refactor.proof.differences import Comparison
 from refactor.proof.results import Build, Match, Question, Verdict
@@ -44,10 +45,13 @@ def verdict(look: Look) -> tuple[Verdict, str]:
 
 
 def troubles_of(
-    comparison: Comparison, undeclared: Sequence[str], questions: Sequence[Question]
+    comparison: Comparison,
+    declared: Collection[Effect],
+    undeclared: Sequence[str],
+    questions: Sequence[Question],
 ) -> Iterator[Trouble]:
     """Yield why what was built is broken; nothing if it is not."""
-    for defect in sorted(declaring.harmful(comparison)):
+    for defect in sorted(declaring.harmful(comparison, declared)):
         sentence = f"{defect.kind} {defect.path}: {defect.what}"
         yield Trouble(sentence, sentence)
     for question in questions:

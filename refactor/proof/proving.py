@@ -286,7 +286,7 @@ class _Bench:
             return Look(build, troubles=(why,))
         comparison = compare(first[1], self._image(tag), known)
         comparison = declaring.without_ours(comparison, self._rewritten())
-        changes = ((step.transform.id, step.change) for step in self.outcome.steps)
+        changes = [(step.transform.id, step.change) for step in self.outcome.steps]
         matches, undeclared = declaring.match(changes, comparison)
         questions: tuple[Question, ...] = ()
         if self.engine.runs and not self.plan.silent:
@@ -295,7 +295,9 @@ class _Bench:
             questions = asking.ask(self.engine, first[0], tag, requests, self.plan.asks)
             if is_last and not all(question.is_kept for question in questions):  # it may be chance
                 questions = asking.ask(self.engine, first[0], tag, requests, self.plan.asks)
-        troubles = tuple(troubles_of(comparison, undeclared, questions))
+        troubles = tuple(
+            troubles_of(comparison, declaring.effects_of(changes), undeclared, questions)
+        )
         return Look(build, comparison, matches, undeclared, questions, troubles)
 
     def _is_broken(
