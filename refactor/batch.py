@@ -12,7 +12,7 @@ from typing import NamedTuple
 from refactor import config as configuration
 from refactor.config import Config, ConfigError
 from refactor.context import DiskContext, clean
-from refactor.engine import Failed, Refused, Result, run
+from refactor.engine import Changed, Failed, Refused, Result, run
 from refactor.model import Safety
 from refactor.project import Site, referenced
 from refactor.registry import Unusable, select
@@ -117,6 +117,16 @@ def repository(path: Path, roots: tuple[Path, ...] = ()) -> tuple[Path, str]:
         given = {Path(os.path.abspath(root)) for root in roots}
         found = next((folder for folder in path.parents if folder in given), path.parent)
     return found, path.relative_to(found).as_posix()
+
+
+def others(
+    path: Path, result: Changed, roots: tuple[Path, ...]
+) -> list[tuple[Path, bytes | None, bytes]]:
+    """Return where the other files of a change are, and what becomes of them."""
+    if not result.others:
+        return []
+    root, _ = repository(path, roots)
+    return [(root / other.path, other.before, other.after) for other in result.others]
 
 
 def _no_file(path: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from refactor.batch import Wishes, many, repository
+from refactor.batch import Wishes, many, others
 from refactor.commands import options
 from refactor.commands.options import ERROR, fail
 from refactor.config import ConfigError
@@ -213,20 +213,13 @@ class _Session:
             return
         if not self.check:
             try:
-                write(path, result.before, result.after, self.others(path, result))
+                write(path, result.before, result.after, others(path, result, self.roots))
             except Unwritable as error:
                 self.talk(text.line(f"{result.path}: not written: {error}"), always=True)
                 self.errors += 1
                 return
         if not self.quiet:
             sys.stdout.writelines(text.coloured(result.patch, self.colour))
-
-    def others(self, path: Path, result: Changed) -> list[tuple[Path, bytes | None, bytes]]:
-        """Return where the other files of a change are, and what becomes of them."""
-        if not result.others:
-            return []
-        root, _ = repository(path, self.roots)
-        return [(root / other.path, other.before, other.after) for other in result.others]
 
     def exact_patch(self, patch: str) -> None:
         """Print a patch byte for byte; on a terminal, harmless and in colour."""

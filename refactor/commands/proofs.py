@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from refactor.batch import Wishes, repository
+from refactor.batch import Wishes, others
 from refactor.commands import options
 from refactor.commands import proof_options as given
 from refactor.commands.options import ERROR, fail
@@ -174,10 +174,8 @@ def _write(path: Path, wishes: Wishes, proven: Proven) -> None:
     result = proven.result
     if proven.proof.verdict not in PROVED or not isinstance(result, Changed):
         return
-    root, _ = repository(path, wishes.roots)
-    others = [(root / other.path, other.before, other.after) for other in result.others]
     try:
-        write(path, result.before, result.after, others)
+        write(path, result.before, result.after, others(path, result, wishes.roots))
     except Unwritable as error:
         fail(f"{result.path}: not written: {error}")
 
