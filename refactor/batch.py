@@ -32,6 +32,7 @@ class Wishes:
     roots: tuple[Path, ...] = ()
     context: Path | None = None
     today: str = ""
+    detail: bool = False
 
     def apply(self, found: Config) -> Config:
         """Return a configuration with the command line's say on top."""
@@ -42,6 +43,7 @@ class Wishes:
             ignore=(*found.ignore, *self.ignore),
             references=self.references,
             today=self.today,
+            detail=self.detail,
         )
 
 

@@ -77,7 +77,7 @@ def prove(
     found = task(path, wishes)
     if isinstance(found, Result):
         return Proven(_without(found), found)
-    decide = Decline(declined)
+    decide = Decline(frozenset(key.site for key in declined))
     result = run(found.name, found.data, found.config, found.site, decide)
     if not isinstance(result, Changed):
         return Proven(_without(result), result)

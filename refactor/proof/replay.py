@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from refactor.compose import Outcome, Step
-from refactor.model import Change, Transform
+from refactor.compose import Outcome, Proposal, Step
+from refactor.model import Change
 from refactor.proof.results import Cause
 from refactor.snapshot import Snapshot
 from refactor.source import apply
@@ -25,24 +25,18 @@ class Key(NamedTuple):
 
     transform: str
     reason: str
-    replaced: tuple[tuple[str, str], ...]
-
-
-def key(transform: Transform, change: Change, snapshot: Snapshot) -> Key:
-    """Return what tells a change from others when others of the same text are declined."""
-    edits = ((snapshot.text[e.span.start : e.span.end], e.text) for e in change.edits)
-    return Key(transform.id, change.reason, tuple(edits))
+    site: str
 
 
 @dataclass(frozen=True)
 class Decline:
-    """Declines some changes, and takes all others."""
+    """Declines the changes of some sites, and takes all others."""
 
-    keys: frozenset[Key]
+    sites: frozenset[str]
 
-    def __call__(self, transform: Transform, change: Change, snapshot: Snapshot) -> bool:
-        """Whether to take a change."""
-        return key(transform, change, snapshot) not in self.keys
+    def __call__(self, proposal: Proposal) -> Change | None:
+        """Return the change, if it is to be made."""
+        return None if proposal.identity.site in self.sites else proposal.change
 
 
 def first_broken(outcome: Outcome, is_broken: Callable[[State], bool]) -> tuple[Cause, Key] | None:
@@ -64,7 +58,8 @@ def first_broken(outcome: Outcome, is_broken: Callable[[State], bool]) -> tuple[
     step = steps[bad - 1]
     at = min((e.span.start for e in step.change.edits), default=0)
     cause = Cause(step.transform.id, step.change.reason, step.before.dockerfile.line(at))
-    return cause, key(step.transform, step.change, step.before)
+    site = step.identity.site if step.identity else ""
+    return cause, Key(step.transform.id, step.change.reason, site)
 
 
 def _state(steps: Sequence[Step], count: int, last: Snapshot) -> State:
