@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -62,6 +62,13 @@ class Drop(NamedTuple):
     reason: str
 
 
+class State(NamedTuple):
+    """The Dockerfile's text, and the texts of the other files that were written so far."""
+
+    text: str
+    files: Mapping[str, str]
+
+
 class Mark(NamedTuple):
     """Which step wrote a range of the final text."""
 
@@ -73,7 +80,8 @@ class Mark(NamedTuple):
 class Outcome:
     """The final state and how it came about.
 
-    `pending` counts what the final text could still get at lower levels, by level.
+    `pending` counts what the final text could still get at lower levels, by level; `left` is what
+    it could get at this one, but for a decision.
     """
 
     snapshot: Snapshot
@@ -84,6 +92,19 @@ class Outcome:
     drops: tuple[Drop, ...]
     pending: Mapping[Safety, int]
     options: Mapping[str, Any] = field(default_factory=dict)
+    left: tuple[Proposal, ...] = ()
+
+    def state(self, count: int) -> State:
+        """Return the state after the first `count` steps; several may have been made at once."""
+        if count == len(self.steps):
+            return State(self.snapshot.text, self.snapshot.files)
+        before = self.steps[count].before
+        together = [step.change for step in self.steps[:count] if step.before is before]
+        text = apply(before.text, [edit for change in together for edit in change.edits])
+        files = dict(before.files)
+        for edits in (edits for change in together for edits in change.files):
+            files[edits.path] = apply(before.read(edits.path) or "", edits.edits)
+        return State(text, files)
 
     def home(self, step: int, offset: int) -> int:
         """Return where an offset of the text that a step was made on was in the first text.
@@ -167,8 +188,20 @@ def _outcome(run: _Run, transforms: Sequence[Transform]) -> Outcome:
                 notices.append((transform, finding))
     return Outcome(
         run.current, tuple(run.steps), tuple(run.marks), tuple(refusals), tuple(notices),
-        tuple(run.drops), pending, run.options,
+        tuple(run.drops), pending, run.options, tuple(_left(run, transforms)),
     )  # fmt: skip
+
+
+def _left(run: _Run, transforms: Sequence[Transform]) -> Iterator[Proposal]:
+    """Yield what is proposed for the last text, which is what was decided against."""
+    if run.lineage is None:
+        return
+    for transform in transforms:
+        changes = [c for c in _proposals(run, transform) if _is_open(run, transform, c)]
+        named = run.lineage.identities(run.current, transform.id, changes, run.taken)
+        for change, identity in zip(changes, named, strict=True):
+            again = identity.site in run.replaced
+            yield Proposal(transform, change, run.current, identity, again)
 
 
 def _exhaust(run: _Run, transform: Transform) -> bool:
@@ -276,7 +309,8 @@ def attempt(current: Snapshot, changes: Sequence[Change]) -> tuple[Snapshot | No
         return None, "the change changes nothing"
     claims = [claim for change in changes for claim in change.claims]
     assumes = [sentence for change in changes for sentence in change.assumes]
-    reason = verify(current.evidence, after.evidence, claims, assumes)
+    spare = any(change.by_hand for change in changes)
+    reason = verify(current.evidence, after.evidence, claims, assumes, spare)
     return (None, reason) if reason else (after, "")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from refactor.compose import Decide, Outcome, Unstable, everything, refactor
 from refactor.config import Config
 from refactor.facts.homes import home
+from refactor.identity import Identity
 from refactor.model import Safety, Transform
 from refactor.patch import beside, unified
 from refactor.project import Site, is_base
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 class Remark(NamedTuple):
     """What is said about a place: a change, a refusal, a notice, or a change that was dropped.
 
-    `line` is that of the file as it was read; 0 is the file as a whole.
+    With decisions also `left`: a change that was not made, with its identity. `line` is that of the
+    file as it was read; 0 is the file as a whole.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Remark(NamedTuple):
     unlock: str = ""
     assumes: tuple[str, ...] = ()
     detail: Detail | None = None
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True)
@@ -272,6 +275,12 @@ def _remarks(outcome: Outcome, first: Snapshot, path: str, detailed: bool) -> li
         for t, n in outcome.notices
     ]
     found += [Remark("dropped", d.transform.id, 0, d.reason) for d in outcome.drops]
+    for p in outcome.left:
+        at = line(last, min((e.span.start for e in p.change.edits), default=0))
+        level = p.change.effective_level.name.lower()
+        found.append(
+            Remark("left", p.transform.id, at, p.change.reason, level, identity=p.identity)
+        )
     return found
 
 

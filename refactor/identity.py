@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from refactor.model import Change
 from refactor.snapshot import Snapshot
-from refactor.source import Edit, Moves, Span
+from refactor.source import Moves, Span
 from refactor.syntax import Instruction
 
 _STAGE = re.compile(r"stage (\d+)")
@@ -173,14 +173,3 @@ def _hash(*parts: str) -> str:
 
     data = "\0".join(parts).encode("utf-8", "surrogateescape")
     return sha256(data).hexdigest()[:16]
-
-
-def regions(text: str, edits: Sequence[Edit]) -> Span:
-    """Return the whole lines that edits are in, as one range."""
-    start = min(edit.span.start for edit in edits)
-    end = max(edit.span.end for edit in edits)
-    first = text.rfind("\n", 0, start) + 1
-    if end > first and text[end - 1 : end] == "\n":
-        return Span(first, end)
-    last = text.find("\n", end)
-    return Span(first, len(text) if last < 0 else last + 1)

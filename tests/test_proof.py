@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from refactor import cli, compose, engine
 from refactor.batch import Wishes
-from refactor.compose import everything, refactor
+from refactor.compose import State, everything, refactor
 from refactor.config import Config
 from refactor.context import MemoryContext
 from refactor.engine import outcome
@@ -31,7 +31,7 @@ from refactor.proof.engines import Engine, EngineError, Job
 from refactor.proof.images import Defect, Image, Kind, Layer, Node, Settings
 from refactor.proof.processes import Say, Voice
 from refactor.proof.proving import Plan, prove
-from refactor.proof.replay import Decline, State, first_broken
+from refactor.proof.replay import Decline, first_broken
 from refactor.proof.results import Answer, Build, Question, Verdict
 from refactor.proof.trees import lay
 from refactor.snapshot import Snapshot
