@@ -33,7 +33,7 @@ class _Commands(TyperGroup):
         return group.commands[name]
 
 
-_LATER = {"fix": "fixing", "prove": "proofs", "compare": "proofs"}
+_LATER = {"fix": "fixing", "apply": "applying", "prove": "proofs", "compare": "proofs"}
 
 app = typer.Typer(
     cls=_Commands,

@@ -102,16 +102,18 @@ def run(
     config: Config,
     site: Site | None = None,
     decide: Decide | None = None,
+    extra: Sequence[Transform] = (),
 ) -> Result:
     """Refactor one file's bytes; whatever goes wrong becomes a result.
 
-    `path` is the file's name in reports and patches.
+    `path` is the file's name in reports and patches. `extra` are transforms of the caller's, which
+    run behind the others.
     """
     try:
         dockerfile = parse(decode(data))
         if problem := unsound(dockerfile):
             return Refused(path, reason=problem[0], line=problem[1])
-        return _refactored(path, data, dockerfile, config, site, decide)
+        return _refactored(path, data, dockerfile, config, site, decide, extra)
     except Unreadable as error:
         return Refused(path, reason=str(error))
     except ParseError as error:
@@ -153,7 +155,7 @@ def unsound(dockerfile: Dockerfile) -> tuple[str, int] | None:
 
 def outcome(
     path: str, dockerfile: Dockerfile, config: Config, site: Site | None = None,
-    decide: Decide | None = None,
+    decide: Decide | None = None, extra: Sequence[Transform] = (),
 ) -> tuple[Snapshot, Outcome]:  # fmt: skip
     """Refactor a Dockerfile that is sound; return its first state, and what came about.
 
@@ -166,7 +168,7 @@ def outcome(
     )  # fmt: skip
     if site and site.home is None:
         snapshot = replace(snapshot, home=home(snapshot), _facts={}, _surroundings={})
-    transforms = _chosen(config, dockerfile.text.lower())
+    transforms = [*_chosen(config, dockerfile.text.lower()), *extra]
     options = _options(transforms, config)
     if decide is None and config.detail:
         decide = everything
@@ -175,9 +177,9 @@ def outcome(
 
 def _refactored(
     path: str, data: bytes, dockerfile: Dockerfile, config: Config, site: Site | None,
-    decide: Decide | None,
+    decide: Decide | None, extra: Sequence[Transform],
 ) -> Result:  # fmt: skip
-    snapshot, found = outcome(path, dockerfile, config, site, decide)
+    snapshot, found = outcome(path, dockerfile, config, site, decide, extra)
     remarks = tuple(_remarks(found, snapshot, path, config.detail))
     pending = {level.name.lower(): count for level, count in sorted(found.pending.items())}
     after = found.snapshot
@@ -274,7 +276,9 @@ def _remarks(outcome: Outcome, first: Snapshot, path: str, detailed: bool) -> li
         Remark("notice", t.id, line(last, n.offset), n.reason, code=n.code)
         for t, n in outcome.notices
     ]
-    found += [Remark("dropped", d.transform.id, 0, d.reason) for d in outcome.drops]
+    for drop in outcome.drops:
+        at = line(last, drop.change.edits[0].span.start) if drop.change.by_hand else 0
+        found.append(Remark("dropped", drop.transform.id, at, drop.reason))
     for p in outcome.left:
         at = line(last, min((e.span.start for e in p.change.edits), default=0))
         level = p.change.effective_level.name.lower()

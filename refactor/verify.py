@@ -49,13 +49,13 @@ def verify(
 ) -> str | None:  # fmt: skip
     """Return why the change is not what it claims to be, or None if it is.
 
-    `spare` is whether it may claim more than happens.
+    `spare` is whether a person wrote it: then it may claim more than happens, and change comments.
     """
     claims = tuple(claims)
     moves = any(claim.effect in (Effect.ORDER, Effect.STAGES) for claim in claims)
-    if sorted(before.comments) != sorted(after.comments):
+    if not spare and sorted(before.comments) != sorted(after.comments):
         return "a comment is lost or changed"
-    if before.comments != after.comments and not moves:
+    if not spare and before.comments != after.comments and not moves:
         return "a comment is moved past another"
     if before.build.directives != after.build.directives:
         return "the parser directives differ"

@@ -21,7 +21,15 @@ MAX_LINES, MAX_FUNCTION = 400, 60
 LAYERS = (
     {"source", "knowledge", "context"},
     {"syntax", "model", "shell", "project", "sent"},
-    {"words", "patch", "second_reader", "facts.paths", "facts.ports", "facts.signals"},
+    {
+        "words",
+        "patch",
+        "patch_reader",
+        "second_reader",
+        "facts.paths",
+        "facts.ports",
+        "facts.signals",
+    },
     {"facts.archives", "facts.managers"},
     {"facts.images", "facts.metadata", "facts.packages", "facts.stages", "facts.weak"},
     {
@@ -86,7 +94,7 @@ LAYERS = (
     {"engine", "testing"},
     {"decisions"},
     {"discover", "batch", "write"},
-    {"interactive"},
+    {"interactive", "reviewed"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
     {"report"},
     {"proof"},

@@ -165,12 +165,12 @@ def _with_decisions(wishes: Wishes, files: Sequence[Path], mode: Mode) -> Wishes
 
 def _fixed(found: Found, wishes: Wishes, mode: Mode, jobs: int) -> int:
     """Refactor what was found and return the exit code."""
-    session = _Session(mode, wishes)
+    session = Session(mode, wishes)
     session.complain(found)
     if mode.series is not None:
         from refactor.commands import series
 
-        return series.write(found, wishes, mode.series)
+        return series.write(found.files, wishes, mode.series)
     if mode.interactive:
         from refactor.commands import reviewing
 
@@ -184,7 +184,7 @@ def _fixed(found: Found, wishes: Wishes, mode: Mode, jobs: int) -> int:
     return session.run(found, many(found.files, wishes, jobs))
 
 
-class _Session:
+class Session:
     """One run over many files: says, writes and counts."""
 
     def __init__(self, mode: Mode, wishes: Wishes) -> None:
@@ -294,8 +294,7 @@ class _Session:
     def talk(self, message: str, always: bool = False) -> None:
         """Write to standard error."""
         if always or not self.mode.quiet:
-            sys.stdout.flush()
-            sys.stderr.write(text.harmless(message))
+            options.say(message)
 
     def progress(self, results: Iterator[Result], total: int) -> Iterator[Result]:
         """Show a bar while there is much to do and somebody looks on."""

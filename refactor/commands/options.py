@@ -77,6 +77,12 @@ def put(path: Path | None, data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def say(words: str) -> None:
+    """Write to standard error, behind what standard output holds."""
+    sys.stdout.flush()
+    sys.stderr.write(text.harmless(words))
+
+
 def fail(message: str) -> NoReturn:
     """Say what is wrong, and end with the exit code of an error."""
     typer.echo(f"dfr: {text.harmless(message)}", err=True)
