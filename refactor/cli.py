@@ -91,6 +91,7 @@ def fix(
     ignore: options.Ignore = "",
     context: options.ContextFolder = None,
     config: options.ConfigFile = None,
+    since: options.Since = None,
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", help="Processes; 0 takes one a core.", min=0)
     ] = 0,
@@ -110,11 +111,12 @@ def fix(
     try:
         wishes = options.wishes(paths, level_name, select, ignore, context, config)
         if paths and Path("-") in paths:
-            if len(paths) > 1 or patch or prove:
-                fail("- stands alone, without other paths, --patch and --prove")
+            if len(paths) > 1 or patch or prove or since:
+                fail("- stands alone, without other paths, --patch, --prove and --since")
             raise typer.Exit(_standard_input(wishes, check, diff, quiet, strict))
         session = _Session(check, diff, patch, quiet, verbose, strict)
         found = discover(paths or [Path()])
+        wishes = options.since(found, wishes, since)
         if prove:
             from refactor.commands import proofs
 
