@@ -83,6 +83,7 @@ LAYERS = (
     {"compose", "config", "registry"},
     {"engine", "testing"},
     {"discover", "batch", "since", "write"},
+    {"init"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
     {"report"},
     {"proof"},
@@ -281,7 +282,7 @@ def test_below_the_engine_there_is_no_outside() -> None:
 
 def test_what_may_write_is_used_by_the_command_line_alone() -> None:
     users = [m.name for m in inner() if "refactor.write" in own(m.eager | m.lazy)]
-    assert users == ["refactor.cli", "refactor.commands.proofs"]
+    assert users == ["refactor.cli", "refactor.commands.proofs", "refactor.commands.starting"]
 
 
 def test_no_file_is_too_long() -> None:
