@@ -159,7 +159,8 @@ def _no_file(path: Path) -> str:
 
 def many(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Result]:
     """Yield the results of files, in their order."""
-    wishes = replace(wishes, references=referenced(filter(os.path.isfile, files)))
+    references = wishes.references | referenced(filter(os.path.isfile, files))
+    wishes = replace(wishes, references=references)
     if jobs <= 1 or len(files) < MIN_FOR_PROCESSES:
         for file in files:
             yield one(file, wishes)

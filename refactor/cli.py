@@ -33,7 +33,13 @@ class _Commands(TyperGroup):
         return group.commands[name]
 
 
-_LATER = {"fix": "fixing", "apply": "applying", "prove": "proofs", "compare": "proofs"}
+_LATER = {
+    "fix": "fixing",
+    "apply": "applying",
+    "init": "starting",
+    "prove": "proofs",
+    "compare": "proofs",
+}
 
 app = typer.Typer(
     cls=_Commands,

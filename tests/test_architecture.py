@@ -93,8 +93,8 @@ LAYERS = (
     {"details"},
     {"engine", "testing"},
     {"decisions"},
-    {"discover", "batch", "write"},
-    {"interactive", "reviewed"},
+    {"discover", "batch", "since", "write"},
+    {"interactive", "reviewed", "init"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
     {"report"},
     {"proof"},
@@ -297,6 +297,7 @@ def test_what_may_write_is_used_by_the_command_line_alone() -> None:
         "refactor.commands.fixing",
         "refactor.commands.options",
         "refactor.commands.proofs",
+        "refactor.commands.starting",
     ]
 
 

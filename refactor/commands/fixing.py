@@ -115,6 +115,7 @@ def fix(
     output: given.Output = None,
     context: options.ContextFolder = None,
     config: options.ConfigFile = None,
+    since: options.Since = None,
     jobs: given.Jobs = 0,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -133,11 +134,12 @@ def fix(
         if paths and Path("-") in paths:
             from refactor.commands import piped
 
-            if len(paths) > 1 or decisions or baseline or mode != mode.piped:
+            if len(paths) > 1 or decisions or since or mode != mode.piped:
                 fail("- stands alone: with --check, --diff, --quiet and --strict at most")
             raise typer.Exit(piped.fix(wishes, mode))
         wishes = _with_decisions(wishes, decisions or [], mode)
         found = discover(paths or [Path()])
+        wishes = options.since(found, wishes, since)
         raise typer.Exit(_fixed(found, wishes, mode, jobs or os.cpu_count() or 1))
     except (ConfigError, Unusable) as error:
         fail(str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -12,6 +13,8 @@ import typer
 
 from refactor.batch import Wishes
 from refactor.config import level
+from refactor.discover import Found
+from refactor.project import referenced
 from refactor.registry import select as choose
 from refactor.report import text
 
@@ -33,6 +36,13 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="This configuration instead of each file's own.")
 ]
 
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="REF", help="Only files changed since HEAD left this branch or commit."
+    ),
+]
+
 
 def wishes(
     paths: list[Path] | None, level_name: str | None, select: str, ignore: str,
@@ -46,6 +56,22 @@ def wishes(
     )  # fmt: skip
     choose(found.select, found.ignore)
     return found
+
+
+def since(found: Found, wishes: Wishes, ref: str | None) -> Wishes:
+    """Leave only what changed since REF; the others still tell which images are started from."""
+    if ref is None:
+        return wishes
+    from refactor.since import SinceError, changed
+
+    wishes = replace(wishes, references=referenced(filter(os.path.isfile, found.files)))
+    try:
+        kept = changed(found.files, ref)
+    except SinceError as error:
+        fail(str(error))
+    found.passed_over[f"not changed since {ref}"] += len(found.files) - len(kept)
+    found.files = kept
+    return wishes
 
 
 def _ids(names: str) -> tuple[str, ...]:

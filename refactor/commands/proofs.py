@@ -187,7 +187,7 @@ def kept(
     """Give results that hold only changes with which the image is built, and does the same."""
     from refactor.proof.proving import Plan, keep_what_builds
 
-    wishes = replace(wishes, references=referenced(files))
+    wishes = replace(wishes, references=wishes.references | referenced(files))
     with said(quiet, verbose) as voice, engine_of("") as engine:
 
         def results() -> Iterator[Result]:

@@ -1,0 +1,105 @@
+"""The pieces of a check in other people's repositories: a hook, jobs, a configuration."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+BASELINE = ".dfr-baseline.json"
+SCANNERS = {
+    "trivy": "aquasec/trivy:0.74.0"
+    "@sha256:62b1e65e8869bc4b4c6aa4fa2b21595256c7c2f6018a9d9ad61caf87187c1969",
+    "grype": "anchore/grype:v0.119.0"
+    "@sha256:8c2c9234a345577a6d321a4753aa3ee1276d8975c8452d2344a56b57733ecad3",
+}
+CHECK, SCAN = "dockerfiles", "scan-images"  # the names of the jobs
+HOOKS = ("dfr-check", "dfr-fix")
+# What a job can be given safely: no expression or variable of a CI system, nothing to be quoted.
+_PLAIN = re.compile(r"[\w.+@/][\w.+@/ -]*\Z", re.ASCII)
+MAX_IMAGES = 100
+
+
+class Image(NamedTuple):
+    """A Dockerfile and the folder of its build context, as `docker build` takes them."""
+
+    dockerfile: str
+    context: str
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its names can stand in a job."""
+        return bool(_PLAIN.match(self.dockerfile) and _PLAIN.match(self.context))
+
+
+def hook() -> str:
+    """Return the entry of `.pre-commit-config.yaml`."""
+    return _filled("hook.yaml")
+
+
+def configuration(level: str) -> str:
+    """Return `.dockerfile-refactor.toml`."""
+    return _filled("config.toml", LEVEL=level)
+
+
+def workflow() -> str:
+    """Return the head of a workflow for GitHub, to which jobs are added."""
+    return _filled("github.yaml")
+
+
+def github_check() -> str:
+    """Return the job that checks the Dockerfiles."""
+    return _filled("github-check.yaml")
+
+
+def github_scan(scanner: str, images: Sequence[Image]) -> str:
+    """Return the job that builds images and scans them."""
+    rows = (
+        f"        - {{dockerfile: {_quoted(i.dockerfile)}, context: {_quoted(i.context)}}}"
+        for i in images
+    )
+    return _filled(
+        "github-scan.yaml", IMAGES="\n".join(rows), SCANNER=SCANNERS[scanner],
+        SCRIPT=_script(scanner, 8),
+    )  # fmt: skip
+
+
+def gitlab_check(stage: str) -> str:
+    """Return the job that checks the Dockerfiles; `stage` is empty for the default one."""
+    return _filled("gitlab-check.yaml", STAGE=stage and f"  stage: {_quoted(stage)}")
+
+
+def gitlab_scan(scanner: str, images: Sequence[Image], stage: str) -> str:
+    """Return the job that builds images and scans them."""
+    rows = (
+        f"      - DOCKERFILE: {_quoted(i.dockerfile)}\n        CONTEXT: {_quoted(i.context)}"
+        for i in images
+    )
+    return _filled(
+        "gitlab-scan.yaml", IMAGES="\n".join(rows), SCANNER=SCANNERS[scanner],
+        SCRIPT=_script(scanner, 6), STAGE=stage and f"  stage: {_quoted(stage)}",
+    )  # fmt: skip
+
+
+def _script(scanner: str, column: int) -> str:
+    return re.sub(r"(?m)^(?=.)", " " * column, _filled(f"{scanner}.sh")).rstrip("\n")
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a scalar of YAML: JSON is one."""
+    return json.dumps(text)
+
+
+def _filled(name: str, **values: str) -> str:
+    """Return a template with its values; a line for an empty one goes."""
+    text = (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
+    values = {
+        "VERSION": version("dockerfile-refactor"),
+        "BASELINE": f" --baseline {BASELINE}",
+    } | values
+    for key, value in values.items():
+        text = text.replace(f"@{key}@" if value else f"@{key}@\n", value)
+    return text
