@@ -45,7 +45,7 @@ class _Commands(TyperGroup):
         return group.commands[name]  # type: ignore[attr-defined]
 
 
-_LATER = {"prove": "proofs", "compare": "proofs"}
+_LATER = {"prove": "proofs", "compare": "proofs", "server": "server"}
 
 app = typer.Typer(
     cls=_Commands,
