@@ -97,7 +97,7 @@ LAYERS = (
     {"interactive", "reviewed", "init"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
     {"report"},
-    {"proof"},
+    {"proof", "server"},
     {"commands"},
     {"cli", "structure"},
 )
@@ -118,7 +118,8 @@ OUTSIDE = frozenset(
 )
 HEAVY = (
     "libcst", "rich", "ruamel", "tree_sitter", "tree_sitter_bash", "unidiff", "dockerfile_parse",
-    "pathspec", "pydantic", "asyncio", "ssl", "multiprocessing", "dockerfile",
+    "pathspec", "pydantic", "asyncio", "ssl", "multiprocessing", "dockerfile", "pygls",
+    "lsprotocol",
 )  # fmt: skip  # not difflib: typer imports it
 
 
