@@ -82,7 +82,7 @@ LAYERS = (
     {"edits", "copy_edits", "purge_edits", "split_edits", "stage_edits", "user_edits"},
     {"compose", "config", "registry"},
     {"engine", "testing"},
-    {"discover", "batch", "write"},
+    {"batch", "discover", "docs", "write"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
     {"report"},
     {"proof"},
