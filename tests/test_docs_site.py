@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import typer
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
 from bench.docs import replayed
 from bench.site import assemble, build, linked, problems
@@ -178,7 +179,7 @@ def test_pages_cost_no_start_up() -> None:
 
 
 def helps(words: str, command: Any) -> Iterator[tuple[str, str]]:
-    """Yield every command below one by its words, and what its help says of it."""
+    """Yield every command below one by its words, and its help as it was written."""
     if not hasattr(command, "list_commands"):
         yield words, command.help or ""
         return
@@ -187,10 +188,17 @@ def helps(words: str, command: Any) -> Iterator[tuple[str, str]]:
         yield from helps(f"{words} {name}", command.get_command(context, name))
 
 
-def test_the_help_of_every_command_has_an_example() -> None:
+def test_the_help_of_every_command_has_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     found = dict(helps("dfr", typer.main.get_command(cli.app)))
     assert {"dfr fix", "dfr list", "dfr explain", "dfr prove", "dfr compare"} <= set(found)
-    assert [words for words, text in found.items() if words not in text] == []
+    for words, written in found.items():
+        examples = [row for row in map(str.strip, written.splitlines())
+                    if re.match(rf"(Example: )?{words}( |$)", row)]  # fmt: skip
+        shown = CliRunner().invoke(cli.app, [*words.split()[1:], "--help"]).output
+        rows = {row.strip() for row in shown.splitlines()}  # none of them is broken or joined
+        assert examples
+        assert [row for row in examples if row not in rows] == [], shown
 
 
 @pytest.mark.parametrize("path", sorted(PAGES.glob("*.md")), ids=lambda path: path.name)
