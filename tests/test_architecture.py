@@ -93,7 +93,7 @@ LAYERS = (
     {"details"},
     {"engine", "testing"},
     {"decisions"},
-    {"discover", "batch", "since", "write"},
+    {"discover", "batch", "docs", "since", "write"},
     {"interactive", "reviewed", "init"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
     {"report"},

@@ -28,7 +28,7 @@ from refactor.reviewed import BY_HAND, Match, Target, applied, matched
 from refactor.source import Unreadable, decode, encode
 from refactor.syntax import ParseError, parse
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 APPLY_HELP = """Make the changes that a reviewer left in a patch.
 

@@ -22,7 +22,7 @@ from refactor.report import text
 from refactor.source import encode
 from refactor.write import Unwritable, write
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 FIX_HELP = """Refactor Dockerfiles in place, and print the difference.
 
