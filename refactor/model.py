@@ -49,13 +49,13 @@ class Phase(IntEnum):
     REPAIR = 1
     FLAGS = 2
     PAIR_MERGE = 3
-    CACHE_ORDER = 4
-    STAGES = 5
-    BASE = 6
-    CLEANUP = 7  # behind the stages: what a builder leaves is in no image
-    USER = 8
-    ENTRY = 9
-    CONTEXT = 10
+    CONTEXT = 4  # in front of the stages: what is not sent need not be copied on
+    CACHE_ORDER = 5
+    STAGES = 6
+    BASE = 7
+    CLEANUP = 8  # behind the stages: what a builder leaves is in no image
+    USER = 9
+    ENTRY = 10
     MERGE = 11
 
 

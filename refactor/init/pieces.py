@@ -85,7 +85,7 @@ def gitlab_scan(scanner: str, images: Sequence[Image], stage: str) -> str:
 
 
 def _script(scanner: str, column: int) -> str:
-    return re.sub(r"(?m)^(?=.)", " " * column, _filled(f"{scanner}.sh")).rstrip("\n")
+    return re.sub(r"(?m)^(?=.)", " " * column, _filled(f"{scanner}.steps")).rstrip("\n")
 
 
 def _quoted(text: str) -> str:
