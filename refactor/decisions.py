@@ -110,7 +110,7 @@ def _decided(data: Mapping[str, Any]) -> Decided:
 
 def _decision(data: Mapping[str, Any]) -> Decision:
     if data["decision"] not in ("accept", "decline"):
-        raise DecisionsError(f"a decision is accept or decline, not {data['decision']!r}")
+        raise TypeError(f"a decision is accept or decline, not {data['decision']!r}")
     text = data.get("text")
     if text is not None and not isinstance(text, str):
         raise TypeError("text")
