@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ from tests.test_cli import GOOD, OLD, Ended, dfr, folder, plant
 
 __all__ = ["folder"]
 
+ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 ALL = ("--pre-commit", "--github", "--gitlab", "--scan", "trivy", "--level", "suggested")
 HOOKS, WORKFLOW = ".pre-commit-config.yaml", ".github/workflows/dockerfiles.yml"
@@ -520,6 +522,23 @@ def test_what_is_written_for_github_has_no_known_weakness(folder: Path) -> None:
                for image in pieces.SCANNERS.values())  # fmt: skip
 
 
+@pytest.mark.parametrize("scanner", ["trivy", "grype"])
+def test_what_is_written_does_not_hold_a_refactoring_up(scanner: str, folder: Path) -> None:
+    """A run of another image in a job is none of the repository's own."""
+    shutil.copytree(ROOT / "fixtures" / "flask-shop", folder, dirs_exist_ok=True)
+
+    def patch() -> bytes:
+        """Return the patch of the Dockerfile, without that of `.dockerignore`."""
+        ended = dfr(folder, "fix", "--check", "--level", "suggested", ".")
+        return ended.out.partition(b"--- /dev/null")[0]
+
+    before = patch()
+    assert b"+USER 10001:10001\n" in before
+    dfr(folder, "init", *ALL[:4], scanner, *ALL[5:])
+    assert "scan-images" in everything(folder)[JOBS]
+    assert patch() == before
+
+
 def test_values_of_a_list_in_brackets_are_read() -> None:
     assert values("stages: [a, b]\n", ("stages",)) == ["a", "b"]
     assert values("stages: *a\n", ("stages",)) == []
@@ -537,7 +556,7 @@ NAMES = [
 def test_the_hook_takes_what_a_search_finds(tmp_path: Path) -> None:
     plant(tmp_path, dict.fromkeys(NAMES, GOOD))
     found = {path.relative_to(tmp_path).as_posix() for path in discover([tmp_path]).files}
-    entries = load(Path(__file__).parent.parent.joinpath(".pre-commit-hooks.yaml").read_text())
+    entries = load((ROOT / ".pre-commit-hooks.yaml").read_text())
     local = load(pieces.hook())[0]["hooks"][0]
     for hook in (*entries, local):
         include, exclude = re.compile(hook["files"]), re.compile(hook["exclude"])

@@ -39,7 +39,7 @@ once there is a list of what is accepted (.trivyignore, .grype.yaml), which its 
 
 Exit code: 0 all is there, 1 something is left to add by hand, 2 an error.
 
-\\b
+\b
   dfr init                           ask, show what would be written, and write it
   dfr init --yes                     ask nothing: what the repository has already
   dfr init --yes --dry-run           show it as a patch
