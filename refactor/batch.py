@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from refactor import config as configuration
 from refactor.config import Config, ConfigError
@@ -17,12 +17,18 @@ from refactor.model import Safety
 from refactor.project import Site, referenced
 from refactor.registry import Unusable, select
 
+if TYPE_CHECKING:
+    from refactor.decisions import Decisions, Recall
+
 MIN_FOR_PROCESSES = 24
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the command line says; None and empty leave it to each file's configuration."""
+    """What the command line says; None and empty leave it to each file's configuration.
+
+    `decisions` are the only changes that are made; of those in `baseline` none is.
+    """
 
     level: Safety | None = None
     select: tuple[str, ...] = ()
@@ -32,6 +38,19 @@ class Wishes:
     roots: tuple[Path, ...] = ()
     context: Path | None = None
     today: str = ""
+    detail: bool = False
+    decisions: Decisions | None = None
+    baseline: Decisions | None = None
+
+    def recall(self, name: str) -> Recall | None:
+        """Return what was decided on a file; None where all changes are to be made."""
+        from refactor.decisions import Decided, Recall
+
+        if self.decisions is not None:
+            return Recall(self.decisions.get(name, Decided()))
+        if self.baseline and name in self.baseline:
+            return Recall(self.baseline[name], rest=True)
+        return None
 
     def apply(self, found: Config) -> Config:
         """Return a configuration with the command line's say on top."""
@@ -42,6 +61,7 @@ class Wishes:
             ignore=(*found.ignore, *self.ignore),
             references=self.references,
             today=self.today,
+            detail=self.detail,
         )
 
 
@@ -97,7 +117,9 @@ def one(path: Path, wishes: Wishes) -> Result:
     found = task(path, wishes)
     if isinstance(found, Result):
         return found
-    return run(found.name, found.data, found.config, found.site)
+    recall = wishes.recall(found.name)
+    result = run(found.name, found.data, found.config, found.site, recall)
+    return recall.judged(result) if recall else result
 
 
 @lru_cache(maxsize=16)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 from refactor.facts.pragmas import is_skipped
+from refactor.identity import Identity, Lineage
 from refactor.model import Change, FileEdits, Notice, Refusal, Safety, Transform
 from refactor.snapshot import Snapshot
-from refactor.source import Edit, Overlap, Span, Unreadable, apply
+from refactor.source import Moves, Overlap, Span, Unreadable, apply
 from refactor.syntax import ParseError
 from refactor.verify import verify
 
@@ -21,15 +20,38 @@ MAX_PASSES = 50
 MAX_DROPS = 8
 MAX_GROWTH = 65536
 
-Decide = Callable[[Transform, Change, Snapshot], bool]
+
+class Proposal(NamedTuple):
+    """A change that somebody decides on, and the state that it would be made on.
+
+    `again` is whether another change was made at this site instead of what was proposed.
+    """
+
+    transform: Transform
+    change: Change
+    snapshot: Snapshot
+    identity: Identity
+    again: bool = False
+
+
+Decide = Callable[[Proposal], Change | None]
+
+
+def everything(proposal: Proposal) -> Change:
+    """Decide for each change: all are made, and all have an identity."""
+    return proposal.change
 
 
 class Step(NamedTuple):
-    """A change that was kept, and the state that it was made on."""
+    """A change that was kept, and the state that it was made on.
+
+    `identity` is None where nobody decided.
+    """
 
     transform: Transform
     change: Change
     before: Snapshot
+    identity: Identity | None = None
 
 
 class Drop(NamedTuple):
@@ -38,6 +60,13 @@ class Drop(NamedTuple):
     transform: Transform
     change: Change
     reason: str
+
+
+class State(NamedTuple):
+    """The Dockerfile's text, and the texts of the other files that were written so far."""
+
+    text: str
+    files: Mapping[str, str]
 
 
 class Mark(NamedTuple):
@@ -51,7 +80,8 @@ class Mark(NamedTuple):
 class Outcome:
     """The final state and how it came about.
 
-    `pending` counts what the final text could still get at lower levels, by level.
+    `pending` counts what the final text could still get at lower levels, by level; `left` is what
+    it could get at this one, but for a decision.
     """
 
     snapshot: Snapshot
@@ -61,7 +91,37 @@ class Outcome:
     notices: tuple[tuple[Transform, Notice], ...]
     drops: tuple[Drop, ...]
     pending: Mapping[Safety, int]
-    error: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    left: tuple[Proposal, ...] = ()
+
+    def state(self, count: int) -> State:
+        """Return the state after the first `count` steps; several may have been made at once."""
+        if count == len(self.steps):
+            return State(self.snapshot.text, self.snapshot.files)
+        before = self.steps[count].before
+        together = [step.change for step in self.steps[:count] if step.before is before]
+        text = apply(before.text, [edit for change in together for edit in change.edits])
+        files = dict(before.files)
+        for edits in (edits for change in together for edits in change.files):
+            files[edits.path] = apply(before.read(edits.path) or "", edits.edits)
+        return State(text, files)
+
+    def home(self, step: int, offset: int) -> int:
+        """Return where an offset of the text that a step was made on was in the first text.
+
+        `step` may be the number of steps: then the offset is one of the last text.
+        """
+        at = step
+        while at:
+            before = self.steps[at - 1].before
+            first = at - 1
+            while first and self.steps[first - 1].before is before:
+                first -= 1
+            if at == len(self.steps) or self.steps[at].before is not before:
+                made = (s.change for s in self.steps[first:at])
+                offset = Moves([edit for change in made for edit in change.edits]).home(offset)
+            at = first
+        return offset
 
 
 @dataclass
@@ -75,7 +135,10 @@ class _Run:
     drops: list[Drop] = field(default_factory=list)
     findings: dict[str, tuple[Snapshot, list[Any]]] = field(default_factory=dict)
     seen: set[tuple[str, ...]] = field(default_factory=set)
-    declined: set[tuple[str, str]] = field(default_factory=set)
+    lineage: Lineage | None = None
+    taken: set[str] = field(default_factory=set)
+    replaced: set[str] = field(default_factory=set)
+    identities: dict[int, Identity] = field(default_factory=dict)
 
 
 class Unstable(RuntimeError):
@@ -89,8 +152,12 @@ def refactor(
     decide: Decide | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Apply transforms until none changes anything: the last round is quiet."""
+    """Apply transforms until none changes anything: the last round is quiet.
+
+    `decide` is asked for each change; it returns the change to make, or None.
+    """
     run = _Run(snapshot, level, decide, options or {})
+    run.lineage = Lineage.of(snapshot) if decide else None
     run.seen.add(_state(snapshot))
     for _ in range(MAX_ROUNDS):
         before = run.current
@@ -121,15 +188,27 @@ def _outcome(run: _Run, transforms: Sequence[Transform]) -> Outcome:
                 notices.append((transform, finding))
     return Outcome(
         run.current, tuple(run.steps), tuple(run.marks), tuple(refusals), tuple(notices),
-        tuple(run.drops), pending,
+        tuple(run.drops), pending, run.options, tuple(_left(run, transforms)),
     )  # fmt: skip
+
+
+def _left(run: _Run, transforms: Sequence[Transform]) -> Iterator[Proposal]:
+    """Yield what is proposed for the last text, which is what was decided against."""
+    if run.lineage is None:
+        return
+    for transform in transforms:
+        changes = [c for c in _proposals(run, transform) if _is_open(run, transform, c)]
+        named = run.lineage.identities(run.current, transform.id, changes, run.taken)
+        for change, identity in zip(changes, named, strict=True):
+            again = identity.site in run.replaced
+            yield Proposal(transform, change, run.current, identity, again)
 
 
 def _exhaust(run: _Run, transform: Transform) -> bool:
     """Apply one transform until it has nothing more to do; return whether it did anything."""
     fired = False
     for _ in range(MAX_PASSES):
-        changes = [c for c in _proposals(run, transform) if _wanted(run, transform, c)]
+        changes = _decided(run, transform, _proposals(run, transform))
         if not changes or not _apply(run, transform, _disjoint(changes)):
             return fired
         fired = True
@@ -166,20 +245,27 @@ def _spans(finding: Change | Refusal | Notice) -> list[Span]:
     return [Span(finding.offset, finding.offset)]
 
 
-def _wanted(run: _Run, transform: Transform, change: Change) -> bool:
+def _decided(run: _Run, transform: Transform, changes: list[Change]) -> list[Change]:
+    """Return the changes that are to be made: those of the level, as whoever decides wants them."""
+    changes = [change for change in changes if _is_open(run, transform, change)]
+    if run.decide is None or run.lineage is None:
+        return changes
+    identities = run.lineage.identities(run.current, transform.id, changes, run.taken)
+    run.identities = {}
+    wanted = []
+    for change, identity in zip(changes, identities, strict=True):
+        again = identity.site in run.replaced
+        decided = run.decide(Proposal(transform, change, run.current, identity, again))
+        if decided is not None:
+            run.identities[id(decided)] = identity
+            wanted.append(decided)
+    return wanted
+
+
+def _is_open(run: _Run, transform: Transform, change: Change) -> bool:
     if change.effective_level < run.level:
         return False
-    if any(d.change == change and d.transform.id == transform.id for d in run.drops):
-        return False
-    if run.decide is None:
-        return True
-    key = (transform.id, change.reason + repr((change.edits, change.files)))
-    if key in run.declined:
-        return False
-    if run.decide(transform, change, run.current):
-        return True
-    run.declined.add(key)
-    return False
+    return not any(d.change == change and d.transform.id == transform.id for d in run.drops)
 
 
 def _disjoint(changes: list[Change]) -> list[Change]:
@@ -196,7 +282,7 @@ def _disjoint(changes: list[Change]) -> list[Change]:
 
 def _apply(run: _Run, transform: Transform, changes: list[Change]) -> bool:
     """Apply changes together; if that does not verify, halve until the wrong ones are found."""
-    after, reason = _attempt(run.current, changes)
+    after, reason = attempt(run.current, changes)
     if after is not None:
         _keep(run, transform, changes, after)
         return True
@@ -210,7 +296,8 @@ def _apply(run: _Run, transform: Transform, changes: list[Change]) -> bool:
     return _apply(run, transform, changes[:half]) or _apply(run, transform, changes[half:])
 
 
-def _attempt(current: Snapshot, changes: list[Change]) -> tuple[Snapshot | None, str]:
+def attempt(current: Snapshot, changes: Sequence[Change]) -> tuple[Snapshot | None, str]:
+    """Return the state with changes made; None and why if they do not verify together."""
     edits = [edit for change in changes for edit in change.edits]
     try:
         files = _files(current, [edits for change in changes for edits in change.files])
@@ -222,7 +309,8 @@ def _attempt(current: Snapshot, changes: list[Change]) -> tuple[Snapshot | None,
         return None, "the change changes nothing"
     claims = [claim for change in changes for claim in change.claims]
     assumes = [sentence for change in changes for sentence in change.assumes]
-    reason = verify(current.evidence, after.evidence, claims, assumes)
+    spare = any(change.by_hand for change in changes)
+    reason = verify(current.evidence, after.evidence, claims, assumes, spare)
     return (None, reason) if reason else (after, "")
 
 
@@ -240,38 +328,20 @@ def _files(current: Snapshot, changed: list[FileEdits]) -> dict[str, str]:
 
 
 def _keep(run: _Run, transform: Transform, changes: list[Change], after: Snapshot) -> None:
-    moves = _Moves([edit for change in changes for edit in change.edits])
+    moves = Moves([edit for change in changes for edit in change.edits])
     run.marks = [
         Mark(Span(moves.after(m.span.start), moves.after(m.span.end)), m.step) for m in run.marks
     ]
+    if run.lineage is not None:
+        named = [(change, run.identities[id(change)]) for change in changes]
+        run.lineage = run.lineage.after(run.current, named, after)
+        for change, identity in named:
+            proposed = any(change is c for c in _proposals(run, transform))
+            (run.taken if proposed else run.replaced).add(identity.site)
     for change in changes:
         step = len(run.steps)
-        run.steps.append(Step(transform, change, run.current))
+        run.steps.append(Step(transform, change, run.current, run.identities.get(id(change))))
         for edit in change.edits:
             start = moves.before(edit.span.start)
             run.marks.append(Mark(Span(start, start + len(edit.text)), step))
     run.current = after
-
-
-class _Moves:
-    """Where offsets are after edits."""
-
-    def __init__(self, edits: list[Edit]) -> None:
-        self.edits = sorted(edits, key=lambda edit: edit.span)
-        self.starts = [edit.span.start for edit in self.edits]
-        self.ends = [edit.span.end for edit in self.edits]
-        growth = (len(e.text) - (e.span.end - e.span.start) for e in self.edits)
-        self.growth = [0, *accumulate(growth)]
-
-    def before(self, offset: int) -> int:
-        """Return where an offset is, in front of what is inserted there."""
-        return self._moved(offset, bisect_left(self.ends, offset))
-
-    def after(self, offset: int) -> int:
-        """Return where an offset is, behind what is inserted there."""
-        return self._moved(offset, bisect_right(self.ends, offset))
-
-    def _moved(self, offset: int, done: int) -> int:
-        if done < len(self.edits) and self.starts[done] < offset:
-            offset = self.starts[done]  # it was in the middle of what is replaced
-        return offset + self.growth[done]

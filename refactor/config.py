@@ -28,6 +28,7 @@ class Config:
 
     `images` maps names of a company's registry to the public images that they mirror;
     `references` are the images that the Dockerfiles of this run start from; `today` is the date.
+    `detail` is whether the result says of each change what a report or an editor needs.
     """
 
     select: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class Config:
     root: Path | None = None
     references: frozenset[str] = frozenset()
     today: str = ""
+    detail: bool = False
 
     def for_path(self, path: Path) -> Config:
         """Return the configuration with the overrides whose patterns match."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from refactor.compose import Decide, Outcome, Unstable, refactor
+from refactor.compose import Decide, Outcome, Unstable, everything, refactor
 from refactor.config import Config
 from refactor.facts.homes import home
+from refactor.identity import Identity
 from refactor.model import Safety, Transform
-from refactor.patch import unified
+from refactor.patch import beside, unified
 from refactor.project import Site, is_base
 from refactor.registry import Unusable, ordered, select
 from refactor.second_reader import disagreement
@@ -21,9 +21,16 @@ from refactor.snapshot import Snapshot
 from refactor.source import Span, Unreadable, decode, encode
 from refactor.syntax import KEYWORDS, Dockerfile, ParseError, parse
 
+if TYPE_CHECKING:
+    from refactor.details import Detail
+
 
 class Remark(NamedTuple):
-    """What is said about a place: a change, a refusal, a notice, or a change that was dropped."""
+    """What is said about a place: a change, a refusal, a notice, or a change that was dropped.
+
+    With decisions also `left`: a change that was not made, with its identity. `line` is that of the
+    file as it was read; 0 is the file as a whole.
+    """
 
     kind: str
     transform: str
@@ -33,6 +40,8 @@ class Remark(NamedTuple):
     code: str = ""
     unlock: str = ""
     assumes: tuple[str, ...] = ()
+    detail: Detail | None = None
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True)
@@ -93,16 +102,18 @@ def run(
     config: Config,
     site: Site | None = None,
     decide: Decide | None = None,
+    extra: Sequence[Transform] = (),
 ) -> Result:
     """Refactor one file's bytes; whatever goes wrong becomes a result.
 
-    `path` is the file's name in reports and patches.
+    `path` is the file's name in reports and patches. `extra` are transforms of the caller's, which
+    run behind the others.
     """
     try:
         dockerfile = parse(decode(data))
         if problem := unsound(dockerfile):
             return Refused(path, reason=problem[0], line=problem[1])
-        return _refactored(path, data, dockerfile, config, site, decide)
+        return _refactored(path, data, dockerfile, config, site, decide, extra)
     except Unreadable as error:
         return Refused(path, reason=str(error))
     except ParseError as error:
@@ -144,7 +155,7 @@ def unsound(dockerfile: Dockerfile) -> tuple[str, int] | None:
 
 def outcome(
     path: str, dockerfile: Dockerfile, config: Config, site: Site | None = None,
-    decide: Decide | None = None,
+    decide: Decide | None = None, extra: Sequence[Transform] = (),
 ) -> tuple[Snapshot, Outcome]:  # fmt: skip
     """Refactor a Dockerfile that is sound; return its first state, and what came about.
 
@@ -157,17 +168,19 @@ def outcome(
     )  # fmt: skip
     if site and site.home is None:
         snapshot = replace(snapshot, home=home(snapshot), _facts={}, _surroundings={})
-    transforms = _chosen(config, dockerfile.text.lower())
+    transforms = [*_chosen(config, dockerfile.text.lower()), *extra]
     options = _options(transforms, config)
+    if decide is None and config.detail:
+        decide = everything
     return snapshot, refactor(snapshot, transforms, config.level, decide, options)
 
 
 def _refactored(
     path: str, data: bytes, dockerfile: Dockerfile, config: Config, site: Site | None,
-    decide: Decide | None,
+    decide: Decide | None, extra: Sequence[Transform],
 ) -> Result:  # fmt: skip
-    snapshot, found = outcome(path, dockerfile, config, site, decide)
-    remarks = tuple(_remarks(found))
+    snapshot, found = outcome(path, dockerfile, config, site, decide, extra)
+    remarks = tuple(_remarks(found, snapshot, path, config.detail))
     pending = {level.name.lower(): count for level, count in sorted(found.pending.items())}
     after = found.snapshot
     if after is snapshot:
@@ -189,14 +202,6 @@ def _others(before: Snapshot, after: Snapshot) -> tuple[Other, ...]:
         old = before.read(path)
         found.append(Other(path, None if old is None else encode(old), encode(text)))
     return tuple(found)
-
-
-def beside(shown: str, place: str, other: str) -> str:
-    """Return the name in reports of another file: `shown` is that of the one at `place`."""
-    if shown == place or shown.endswith(f"/{place}"):
-        return shown[: len(shown) - len(place)] + other
-    up = posixpath.relpath(other, posixpath.dirname(place) or ".")
-    return posixpath.normpath(posixpath.join(posixpath.dirname(shown), up))
 
 
 def _other_diffs(shown: str, place: str, others: tuple[Other, ...]) -> str:
@@ -243,26 +248,43 @@ def diff(outcome: Outcome, before: Snapshot, path: str) -> str:
     return "".join(unified(path, before.text, outcome.snapshot.text, marks))
 
 
-def _remarks(outcome: Outcome) -> list[Remark]:
+def _remarks(outcome: Outcome, first: Snapshot, path: str, detailed: bool) -> list[Remark]:
+    details: Sequence[Detail | None] = [None] * len(outcome.steps)
+    if detailed and outcome.steps:
+        from refactor.details import details as told
+
+        details = told(outcome, first, path)
+
+    def line(step: int, offset: int) -> int:
+        return first.dockerfile.line(outcome.home(step, offset))
+
     found = [
         Remark(
             "change", step.transform.id,
-            step.before.dockerfile.line(min((e.span.start for e in step.change.edits), default=0)),
+            line(index, min((e.span.start for e in step.change.edits), default=0)),
             step.change.reason, step.change.effective_level.name.lower(),
-            assumes=step.change.assumes,
+            assumes=step.change.assumes, detail=detail,
         )
-        for step in outcome.steps
+        for index, (step, detail) in enumerate(zip(outcome.steps, details, strict=True))
     ]  # fmt: skip
-    last = outcome.snapshot.dockerfile
+    last = len(outcome.steps)
     found += [
-        Remark("refusal", t.id, last.line(r.offset), r.reason, code=r.code, unlock=r.unlock)
+        Remark("refusal", t.id, line(last, r.offset), r.reason, code=r.code, unlock=r.unlock)
         for t, r in outcome.refusals
     ]
     found += [
-        Remark("notice", t.id, last.line(n.offset), n.reason, code=n.code)
+        Remark("notice", t.id, line(last, n.offset), n.reason, code=n.code)
         for t, n in outcome.notices
     ]
-    found += [Remark("dropped", d.transform.id, 0, d.reason) for d in outcome.drops]
+    for drop in outcome.drops:
+        at = line(last, drop.change.edits[0].span.start) if drop.change.by_hand else 0
+        found.append(Remark("dropped", drop.transform.id, at, drop.reason))
+    for p in outcome.left:
+        at = line(last, min((e.span.start for e in p.change.edits), default=0))
+        level = p.change.effective_level.name.lower()
+        found.append(
+            Remark("left", p.transform.id, at, p.change.reason, level, identity=p.identity)
+        )
     return found
 
 

@@ -83,7 +83,8 @@ class Change:
     """A reason and the edits that go with it, all or none; offsets are into the snapshot's text.
 
     `assumes` are sentences that the project cannot prove: with any, the level is at most SUGGESTED.
-    `evidence` names what was found where: `path:line what`.
+    `evidence` names what was found where: `path:line what`. `by_hand` is whether a person wrote it:
+    then not all that is claimed need happen.
     """
 
     reason: str
@@ -93,6 +94,7 @@ class Change:
     assumes: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     files: tuple[FileEdits, ...] = ()
+    by_hand: bool = False
 
     @property
     def effective_level(self) -> Safety:

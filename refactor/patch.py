@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
@@ -38,6 +39,14 @@ def unified(
                 continue
             yield from _marked("-", old[a1:a2])
             yield from _marked("+", new[b1:b2])
+
+
+def beside(shown: str, place: str, other: str) -> str:
+    """Return the name in reports of another file: `shown` is that of the one at `place`."""
+    if shown == place or shown.endswith(f"/{place}"):
+        return shown[: len(shown) - len(place)] + other
+    up = posixpath.relpath(other, posixpath.dirname(place) or ".")
+    return posixpath.normpath(posixpath.join(posixpath.dirname(shown), up))
 
 
 def _lines(text: str) -> list[str]:

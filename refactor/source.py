@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import NamedTuple
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -64,3 +66,46 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
         at = edit.span.end
     parts.append(text[at:])
     return "".join(parts)
+
+
+class Moves:
+    """Where offsets are after edits, and where they were before."""
+
+    def __init__(self, edits: Iterable[Edit]) -> None:
+        self.edits = sorted(edits, key=lambda edit: edit.span)
+        self.starts = [edit.span.start for edit in self.edits]
+        self.ends = [edit.span.end for edit in self.edits]
+        growth = (len(e.text) - (e.span.end - e.span.start) for e in self.edits)
+        self.growth = [0, *accumulate(growth)]
+
+    def before(self, offset: int) -> int:
+        """Return where an offset is, in front of what is inserted there."""
+        return self._moved(offset, bisect_left(self.ends, offset))
+
+    def after(self, offset: int) -> int:
+        """Return where an offset is, behind what is inserted there."""
+        return self._moved(offset, bisect_right(self.ends, offset))
+
+    def moved(self, span: Span) -> Span:
+        """Return where a range is, without what is written in front of it and behind."""
+        done = bisect_left(self.ends, span.end)
+        while done < len(self.edits) and self.starts[done] < self.ends[done] == span.end:
+            done += 1
+        return Span(self.after(span.start), self._moved(span.end, done))
+
+    def home(self, offset: int) -> int:
+        """Return where an offset was; what is new was where it was written."""
+        growth = 0
+        for edit, more in zip(self.edits, self.growth[1:], strict=True):
+            start = edit.span.start + growth
+            if offset < start:
+                break
+            if offset < start + len(edit.text):
+                return edit.span.start
+            growth = more
+        return offset - growth
+
+    def _moved(self, offset: int, done: int) -> int:
+        if done < len(self.edits) and self.starts[done] < offset:
+            offset = self.starts[done]  # it was in the middle of what is replaced
+        return offset + self.growth[done]

@@ -44,20 +44,26 @@ class Evidence(NamedTuple):
 
 
 def verify(
-    before: Evidence, after: Evidence, claims: Iterable[Claim], assumes: Iterable[str]
-) -> str | None:
-    """Return why the change is not what it claims to be, or None if it is."""
+    before: Evidence, after: Evidence, claims: Iterable[Claim], assumes: Iterable[str],
+    spare: bool = False,
+) -> str | None:  # fmt: skip
+    """Return why the change is not what it claims to be, or None if it is.
+
+    `spare` is whether a person wrote it: then it may claim more than happens, and change comments.
+    """
     claims = tuple(claims)
     moves = any(claim.effect in (Effect.ORDER, Effect.STAGES) for claim in claims)
-    if sorted(before.comments) != sorted(after.comments):
+    if not spare and sorted(before.comments) != sorted(after.comments):
         return "a comment is lost or changed"
-    if before.comments != after.comments and not moves:
+    if not spare and before.comments != after.comments and not moves:
         return "a comment is moved past another"
     if before.build.directives != after.build.directives:
         return "the parser directives differ"
     relation = _Relation(claims, frozenset(assumes), before, after)
     reason = relation.builds(before.build, after.build) or relation.context(after.build)
-    return reason or relation.left_over() or _new_hazard(before, after, frozenset(assumes))
+    if not spare:
+        reason = reason or relation.left_over()
+    return reason or _new_hazard(before, after, frozenset(assumes))
 
 
 def _new_hazard(before: Evidence, after: Evidence, assumes: frozenset[str]) -> str | None:

@@ -36,6 +36,23 @@ def write(path: Path, before: bytes, after: bytes, others: Files | None = None) 
         raise
 
 
+def put(path: Path, data: bytes) -> None:
+    """Write a file of ours, such as a report, whole or not at all; one that is there is replaced.
+
+    What is no regular file, such as a terminal or a pipe, is written to.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        elif path.is_file():
+            _replace(path.resolve(), data, path.stat())
+        else:
+            path.touch(exist_ok=False)
+            _replace(path, data, path.stat())
+    except OSError as error:
+        raise Unwritable(error.strerror or str(error)) from None
+
+
 def _write_other(path: Path, before: bytes | None, after: bytes) -> bool:
     """Write a file that may be new; return False if it is already as it should be."""
     if path.is_symlink():

@@ -21,7 +21,15 @@ MAX_LINES, MAX_FUNCTION = 400, 60
 LAYERS = (
     {"source", "knowledge", "context"},
     {"syntax", "model", "shell", "project", "sent"},
-    {"words", "patch", "second_reader", "facts.paths", "facts.ports", "facts.signals"},
+    {
+        "words",
+        "patch",
+        "patch_reader",
+        "second_reader",
+        "facts.paths",
+        "facts.ports",
+        "facts.signals",
+    },
     {"facts.archives", "facts.managers"},
     {"facts.images", "facts.metadata", "facts.packages", "facts.stages", "facts.weak"},
     {
@@ -80,10 +88,13 @@ LAYERS = (
         "facts.slim_bases",
     },
     {"edits", "copy_edits", "purge_edits", "split_edits", "stage_edits", "user_edits"},
+    {"identity"},
     {"compose", "config", "registry"},
+    {"details"},
     {"engine", "testing"},
+    {"decisions"},
     {"discover", "batch", "since", "write"},
-    {"init"},
+    {"interactive", "reviewed", "init"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
     {"report"},
     {"proof"},
@@ -282,7 +293,12 @@ def test_below_the_engine_there_is_no_outside() -> None:
 
 def test_what_may_write_is_used_by_the_command_line_alone() -> None:
     users = [m.name for m in inner() if "refactor.write" in own(m.eager | m.lazy)]
-    assert users == ["refactor.cli", "refactor.commands.proofs", "refactor.commands.starting"]
+    assert users == [
+        "refactor.commands.fixing",
+        "refactor.commands.options",
+        "refactor.commands.proofs",
+        "refactor.commands.starting",
+    ]
 
 
 def test_no_file_is_too_long() -> None:

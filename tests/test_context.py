@@ -7,9 +7,9 @@ import pytest
 from refactor.batch import Wishes, one, repository
 from refactor.compose import refactor
 from refactor.context import MAX_NAMES, DiskContext, MemoryContext, Overlay, Subtree
-from refactor.engine import beside
 from refactor.facts.homes import home
 from refactor.model import Change, FileEdits, Phase, Safety, transform
+from refactor.patch import beside
 from refactor.sent import sent
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span

@@ -23,6 +23,7 @@ import pytest
 from typer.testing import CliRunner
 
 from refactor import cli
+from refactor.commands import fixing
 from refactor.registry import entries
 from refactor.write import Files, Unwritable, write
 
@@ -446,7 +447,7 @@ def test_a_file_that_changes_meanwhile_is_left_alone(
         target.write_bytes(b"FROM scratch\n# by somebody else\n")
         write(target, before, after, others)
 
-    monkeypatch.setattr(cli, "write", late)
+    monkeypatch.setattr(fixing, "write", late)
     result = CliRunner().invoke(cli.app, ["fix", str(path)])
     assert result.exit_code == 2
     assert "not written: changed on disk" in result.stderr

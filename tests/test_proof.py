@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from refactor import cli, compose, engine
 from refactor.batch import Wishes
-from refactor.compose import refactor
+from refactor.compose import State, everything, refactor
 from refactor.config import Config
 from refactor.context import MemoryContext
 from refactor.engine import outcome
@@ -31,7 +31,7 @@ from refactor.proof.engines import Engine, EngineError, Job
 from refactor.proof.images import Defect, Image, Kind, Layer, Node, Settings
 from refactor.proof.processes import Say, Voice
 from refactor.proof.proving import Plan, prove
-from refactor.proof.replay import Decline, State, first_broken, key
+from refactor.proof.replay import Decline, first_broken
 from refactor.proof.results import Answer, Build, Question, Verdict
 from refactor.proof.trees import lay
 from refactor.snapshot import Snapshot
@@ -508,9 +508,10 @@ def test_what_is_declined_is_not_made() -> None:
     text = "from debian\nRUN apt-get install curl\n"
     tree = MemoryContext({"Dockerfile": text.encode()})
     config = Config(level=Safety.RISKY, select=("assume-yes", "unify-instruction-case"))
-    _, full = outcome("Dockerfile", parse(text), config, Site(tree))
+    _, full = outcome("Dockerfile", parse(text), config, Site(tree), everything)
     step = next(step for step in full.steps if step.transform.id == "assume-yes")
-    decline = Decline(frozenset({key(step.transform, step.change, step.before)}))
+    assert step.identity is not None
+    decline = Decline(frozenset({step.identity.site}))
     _, less = outcome("Dockerfile", parse(text), config, Site(tree), decline)
     assert [step.transform.id for step in less.steps] == ["unify-instruction-case"]
 

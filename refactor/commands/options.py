@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -17,7 +18,7 @@ from refactor.project import referenced
 from refactor.registry import select as choose
 from refactor.report import text
 
-ERROR = 2
+DONE, PENDING, ERROR, REFUSED = 0, 1, 2, 3
 
 Level = Annotated[
     str | None,
@@ -75,6 +76,37 @@ def since(found: Found, wishes: Wishes, ref: str | None) -> Wishes:
 
 def _ids(names: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def version() -> str:
+    """Return this program's version."""
+    from importlib.metadata import version as installed
+
+    return installed("dockerfile-refactor")
+
+
+def put(path: Path | None, data: bytes) -> None:
+    """Write a report to a file, or to standard output: all of it, also where that is unbuffered."""
+    if path is not None:
+        from refactor.write import Unwritable
+        from refactor.write import put as write
+
+        try:
+            write(path, data)
+        except Unwritable as error:
+            fail(f"{path}: not written: {error}")
+        return
+    sys.stdout.flush()
+    rest = memoryview(data)
+    while rest:
+        rest = rest[sys.stdout.buffer.write(rest) :]
+    sys.stdout.buffer.flush()
+
+
+def say(words: str) -> None:
+    """Write to standard error, behind what standard output holds."""
+    sys.stdout.flush()
+    sys.stderr.write(text.harmless(words))
 
 
 def fail(message: str) -> NoReturn:

@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from refactor.batch import Task, Wishes, task
-from refactor.compose import Outcome
+from refactor.compose import Outcome, State
 from refactor.engine import Changed, Failed, Refused, Remark, Result, outcome, run
 from refactor.model import Effect
 from refactor.proof import archive, asking, declaring, processes
@@ -24,7 +24,7 @@ from refactor.proof.engines import NOT_FETCHED, Engine, EngineError, Job
 from refactor.proof.images import Image
 from refactor.proof.looks import Look, Trouble, troubles_of, verdict
 from refactor.proof.processes import Voice
-from refactor.proof.replay import Decline, Key, State, first_broken
+from refactor.proof.replay import Decline, Key, first_broken
 from refactor.proof.results import Build, Cause, Proof, Question, Rebuild, Verdict
 from refactor.proof.trees import Laid, append, is_plain, lay
 from refactor.proof.workshop import workshop
@@ -77,7 +77,7 @@ def prove(
     found = task(path, wishes)
     if isinstance(found, Result):
         return Proven(_without(found), found)
-    decide = Decline(declined)
+    decide = Decline(frozenset(key.site for key in declined))
     result = run(found.name, found.data, found.config, found.site, decide)
     if not isinstance(result, Changed):
         return Proven(_without(result), result)

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from refactor.compose import Outcome, Step
-from refactor.model import Change, Transform
+from refactor.compose import Outcome, Proposal, State
+from refactor.model import Change
 from refactor.proof.results import Cause
-from refactor.snapshot import Snapshot
-from refactor.source import apply
-
-
-class State(NamedTuple):
-    """The Dockerfile's text, and the texts of the other files that were written so far."""
-
-    text: str
-    files: Mapping[str, str]
 
 
 class Key(NamedTuple):
@@ -25,24 +16,18 @@ class Key(NamedTuple):
 
     transform: str
     reason: str
-    replaced: tuple[tuple[str, str], ...]
-
-
-def key(transform: Transform, change: Change, snapshot: Snapshot) -> Key:
-    """Return what tells a change from others when others of the same text are declined."""
-    edits = ((snapshot.text[e.span.start : e.span.end], e.text) for e in change.edits)
-    return Key(transform.id, change.reason, tuple(edits))
+    site: str
 
 
 @dataclass(frozen=True)
 class Decline:
-    """Declines some changes, and takes all others."""
+    """Declines the changes of some sites, and takes all others."""
 
-    keys: frozenset[Key]
+    sites: frozenset[str]
 
-    def __call__(self, transform: Transform, change: Change, snapshot: Snapshot) -> bool:
-        """Whether to take a change."""
-        return key(transform, change, snapshot) not in self.keys
+    def __call__(self, proposal: Proposal) -> Change | None:
+        """Return the change, if it is to be made."""
+        return None if proposal.identity.site in self.sites else proposal.change
 
 
 def first_broken(outcome: Outcome, is_broken: Callable[[State], bool]) -> tuple[Cause, Key] | None:
@@ -52,29 +37,17 @@ def first_broken(outcome: Outcome, is_broken: Callable[[State], bool]) -> tuple[
     binary digits. The first state is not looked at: it is the Dockerfile as it was.
     """
     steps = outcome.steps
-    if not steps or not is_broken(_state(steps, len(steps), outcome.snapshot)):
+    if not steps or not is_broken(outcome.state(len(steps))):
         return None
     good, bad = 0, len(steps)
     while bad - good > 1:
         middle = (good + bad) // 2
-        if is_broken(_state(steps, middle, outcome.snapshot)):
+        if is_broken(outcome.state(middle)):
             bad = middle
         else:
             good = middle
     step = steps[bad - 1]
     at = min((e.span.start for e in step.change.edits), default=0)
     cause = Cause(step.transform.id, step.change.reason, step.before.dockerfile.line(at))
-    return cause, key(step.transform, step.change, step.before)
-
-
-def _state(steps: Sequence[Step], count: int, last: Snapshot) -> State:
-    """Return the state after the first `count` steps; several may have been made at once."""
-    if count == len(steps):
-        return State(last.text, last.files)
-    before = steps[count].before
-    together = [step.change for step in steps[:count] if step.before is before]
-    text = apply(before.text, [edit for change in together for edit in change.edits])
-    files = dict(before.files)
-    for edits in (edits for change in together for edits in change.files):
-        files[edits.path] = apply(before.read(edits.path) or "", edits.edits)
-    return State(text, files)
+    site = step.identity.site if step.identity else ""
+    return cause, Key(step.transform.id, step.change.reason, site)

@@ -57,11 +57,11 @@ def prose(text: str) -> str:
     return re.sub(r"` ([.,:;])(?= |$)", r"`\1", " ".join(parts))
 
 
-def block(rows: Iterable[str]) -> str:
+def block(rows: Iterable[str], language: str = "text") -> str:
     """Return rows of a log between fences that none of them can close."""
     text = "\n".join(harmless(row) for row in rows)
     fence = "`" * _fence_size(text, 3)
-    return f"{fence}text\n{text}\n{fence}\n"
+    return f"{fence}{language}\n{text}\n{fence}\n"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> Iterator[str]:

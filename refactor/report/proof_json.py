@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from refactor.engine import Remark
 from refactor.proof.differences import Comparison, FileDifference
 from refactor.proof.images import Defect, Image, Layer, Package, Settings
 from refactor.proof.results import Answer, Build, Match, Proof, Question, Rebuild
-from refactor.report.text import harmless
+from refactor.report.json_text import written
 
 VERSION = 1
-# Half a pair is what a byte that is not UTF-8 became; strict readers refuse the whole document.
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 def document(proofs: Sequence[Proof]) -> str:
     """Return proofs as a JSON document, in the given order."""
-    return _written({"version": VERSION, "proofs": [_proof(proof) for proof in proofs]})
+    return written({"version": VERSION, "proofs": [_proof(proof) for proof in proofs]})
 
 
 def comparison_document(comparison: Comparison) -> str:
     """Return how two images differ as a JSON document."""
-    return _written({"version": VERSION, "comparison": _comparison(comparison)})
-
-
-def _written(value: object) -> str:
-    text = json.dumps(_plain(value), indent=2, sort_keys=True, allow_nan=False)
-    return text.replace("<", "\\u003c") + "\n"  # so that it can stand in a page
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return _HALF.sub(lambda match: harmless(match[0]), value)
-    if isinstance(value, Mapping):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+    return written({"version": VERSION, "comparison": _comparison(comparison)})
 
 
 def _proof(proof: Proof) -> dict[str, object]:

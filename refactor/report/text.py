@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from refactor.engine import Changed, Failed, Refused, Remark, Result, Unchanged
 
@@ -13,6 +13,12 @@ _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+DECIDED = {
+    "left": "not made",
+    "undecided": "not decided, so not made",
+    "stale": "not made, for it is no longer what was accepted",
+}
+_HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
 _RESET = "\x1b[0m"
 
@@ -33,10 +39,29 @@ def coloured(patch: str, colour: bool) -> Iterator[str]:
         yield f"\x1b[{code}m{safe}{_RESET}\n" if colour and code else safe + "\n"
 
 
+def numbered(patch: Iterable[str], colour: bool) -> Iterator[str]:
+    """Yield the lines of a patch with the numbers that they have before and after."""
+    old = new = 0
+    for row in patch:
+        safe = harmless(row.rstrip("\n"))
+        code = _COLOURS.get(row[:1], "")
+        if match := _HUNK.match(row):
+            old, new = int(match[1]), int(match[2])
+            body = safe
+        elif row.startswith(("--- ", "+++ ", "\\")):
+            body, code = safe, "1" if row[0] != "\\" else ""
+        else:
+            left = "" if row[0] == "+" else str(old)
+            right = "" if row[0] == "-" else str(new)
+            old, new = old + (row[0] != "+"), new + (row[0] != "-")
+            body = f"{left:>4} {right:>4} {safe}"
+        yield f"\x1b[{code}m{body}{_RESET}\n" if colour and code else body + "\n"
+
+
 def remarks(result: Result, verbose: bool) -> Iterator[str]:
     """Yield the lines on each change, and with `verbose` on each refusal and notice."""
     for remark in result.remarks:
-        if remark.kind in ("change", "dropped") or verbose:
+        if remark.kind not in ("refusal", "notice", "left") or verbose:
             yield from _remark(result.path, remark)
     if isinstance(result, Refused | Failed):
         place = f":{result.line}" if isinstance(result, Refused) and result.line else ""
@@ -59,6 +84,8 @@ def _remark(path: str, remark: Remark) -> Iterator[str]:
     if remark.kind == "change":
         yield line(f"{place} ({remark.level}): {remark.reason}")
         yield from (line(f"    assumes: {sentence}") for sentence in remark.assumes)
+    elif remark.kind in DECIDED:
+        yield line(f"{place} ({remark.level}): {DECIDED[remark.kind]}: {remark.reason}")
     elif remark.kind == "dropped":
         why = f"dropped, as it does not verify ({remark.reason}); please report it"
         yield line(f"{path}: {remark.transform}: {why}")
@@ -74,6 +101,7 @@ class Summary:
         self.kinds: Counter[str] = Counter()
         self.pending: Counter[str] = Counter()
         self.refusals = 0
+        self.undecided = 0
         self.changes = 0
         self.passed_over = passed_over
         self.would = would
@@ -82,6 +110,7 @@ class Summary:
         """Count one result."""
         self.kinds[type(result).__name__] += 1
         self.refusals += sum(r.kind == "refusal" for r in result.remarks)
+        self.undecided += sum(r.kind in ("undecided", "stale") for r in result.remarks)
         if isinstance(result, Changed):
             self.changes += sum(r.kind == "change" for r in result.remarks)
         if isinstance(result, Changed | Unchanged):
@@ -98,6 +127,8 @@ class Summary:
             parts.append(f"{self.kinds['Failed']} failed")
         parts += [f"{n} {why} passed over" for why, n in sorted(self.passed_over.items()) if n]
         lines = ", ".join(parts)
+        if self.undecided:
+            lines += f"; {_count(self.undecided, 'change')} not decided (dfr fix -i asks)"
         if self.refusals:
             lines += f"; {_count(self.refusals, 'place')} left alone (--verbose says why)"
         for level in ("suggested", "risky"):

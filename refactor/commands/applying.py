@@ -1,0 +1,186 @@
+"""`dfr apply`: the changes that a reviewer left in a patch are made, and no others."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from refactor.batch import Task, Wishes, shown, task
+from refactor.commands import fix_options as given
+from refactor.commands import options
+from refactor.commands.fixing import Mode, Session
+from refactor.commands.options import DONE, ERROR, PENDING, fail
+from refactor.config import ConfigError
+from refactor.decisions import Decided, document
+from refactor.discover import Found, discover
+from refactor.engine import Changed, Failed, Refused, Result, run, unsound
+from refactor.patch import beside
+from refactor.patch_reader import Part, PatchError, patched, read
+from refactor.project import referenced
+from refactor.registry import Unusable
+from refactor.report import text
+from refactor.reviewed import BY_HAND, Match, Target, applied, matched
+from refactor.source import Unreadable, decode, encode
+from refactor.syntax import ParseError, parse
+
+app = typer.Typer(add_completion=False)
+
+APPLY_HELP = """Make the changes that a reviewer left in a patch.
+
+PATCH is what `dfr fix --diff` printed, edited: hunks, lines and whole files may be deleted, and
+what is added may be changed. What is left is found among the changes of `dfr fix`; what is none of
+them counts as written by hand, and is made if it does no more than the file's changes may do.
+
+Exit code: 0 all of it is made, 1 some of it is not, with the reason, 2 an error.
+
+\b
+  dfr fix --diff --level suggested . > review.patch
+  $EDITOR review.patch
+  dfr apply review.patch
+  dfr apply --check review.patch   write nothing
+"""
+
+
+@app.command(help=APPLY_HELP)
+def apply(
+    patch: Annotated[Path, typer.Argument(help="The patch; - reads standard input.")],
+    check: Annotated[bool, typer.Option("--check", help="Write nothing.")] = False,
+    level_name: options.Level = "risky",
+    select: options.Select = "",
+    ignore: options.Ignore = "",
+    decisions: Annotated[
+        Path | None, typer.Option("--decisions", help="Write what the patch decides to this file.")
+    ] = None,
+    context: options.ContextFolder = None,
+    config: options.ConfigFile = None,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Apply a reviewed patch."""
+    try:
+        data = sys.stdin.buffer.read() if patch == Path("-") else patch.read_bytes()
+        parts = read(decode(data))
+        wishes = options.wishes(None, level_name, select, ignore, context, config)
+        found = _Patched(parts, wishes)
+        mode = Mode(check=check, quiet=quiet, verbose=verbose)
+        session = Session(mode, wishes)
+        code = session.run(Found(found.files), found.results())
+        for sentence in found.left:
+            session.talk(text.line(sentence), always=True)
+        if decisions is not None:
+            options.put(decisions, document(found.decisions, options.version()).encode())
+    except OSError as error:
+        fail(f"{patch}: {error.strerror or error}")
+    except (ConfigError, Unusable, PatchError, Unreadable) as error:
+        fail(str(error))
+    raise typer.Exit(ERROR if code == ERROR else PENDING if found.left else DONE)
+
+
+@dataclass
+class _Job:
+    """A Dockerfile of the patch, with what it and its repository's other files shall be."""
+
+    task: Task
+    target: Target
+    written: dict[str, str]  # names in the patch, by the path in the repository
+
+
+class _Patched:
+    """The Dockerfiles of a patch; `left` says what of it cannot be made."""
+
+    def __init__(self, parts: Sequence[Part], wishes: Wishes) -> None:
+        if not parts:
+            raise PatchError("nothing is left in the patch")
+        for part in parts:
+            if Path(part.path).is_absolute() or ".." in Path(part.path).parts:
+                raise PatchError(f"{part.path}: leads out of this folder")
+        self.left: list[str] = []
+        self.decisions: dict[str, Decided] = {}
+        own = [part for part in parts if _is_dockerfile(part)]
+        named = [Path(part.path) for part in own]
+        self.wishes = replace(wishes, references=referenced(named))
+        others = {part.path: part for part in parts if part not in own}
+        self.jobs = [self._job(Path(part.path), part, others) for part in own]
+        if others:
+            for file in discover([Path()]).files:
+                if shown(file) not in {part.path for part in own} and others:
+                    job = self._job(file, None, others)
+                    self.jobs += [job] if job.written else []
+        for name in others:
+            self.left.append(f"{name}: not applied: no change of a Dockerfile here writes it")
+
+    def _job(self, file: Path, part: Part | None, others: dict[str, Part]) -> _Job:
+        """Return what a patch wants of a Dockerfile; take from `others` what its changes write."""
+        found = task(file, self.wishes)
+        if not isinstance(found, Task):
+            reason = found.reason if isinstance(found, Refused | Failed) else "cannot be read"
+            raise PatchError(f"{found.path}: {reason}")
+        before = decode(found.data)
+        target: dict[str, str] = {}
+        written = {}
+        full = run(found.name, found.data, found.config, found.site)
+        for other in full.others if isinstance(full, Changed) else ():
+            name = beside(found.name, found.site.place, other.path)
+            if name in others:
+                target[other.path] = patched(decode(other.before or b""), others.pop(name))
+                written[other.path] = name
+        return _Job(found, Target(patched(before, part) if part else before, target), written)
+
+    @property
+    def files(self) -> list[Path]:
+        """The Dockerfiles, as the results come."""
+        return [Path(job.task.name) for job in self.jobs]
+
+    def results(self) -> Iterator[Result]:
+        """Yield what becomes of each Dockerfile."""
+        for job in self.jobs:
+            match = matched(job.task, job.target)
+            if match.distance and not self.wishes.select:
+                everything = job.task.config
+                wider = job.task._replace(config=replace(everything, select=("all",)))
+                found = matched(wider, job.target)
+                if found.distance < match.distance:
+                    job, match = replace(job, task=wider), found
+            result = applied(job.task, job.target, match)
+            self._note(job, match, result)
+            yield _without_bugs(result)
+
+    def _note(self, job: _Job, match: Match, result: Result) -> None:
+        """Note what is decided by a patch, and what of it is not made."""
+        name = job.task.name
+        for remark in result.remarks:
+            if remark.transform == BY_HAND and remark.kind == "dropped":
+                where = f"{name}:{remark.line}" if remark.line else name
+                self.left.append(f"{where}: not applied: written by hand, and {remark.reason}")
+        made = {} if not isinstance(result, Changed) else {o.path: o.after for o in result.others}
+        for path, wanted in job.target.others.items():
+            if made.get(path) != encode(wanted):
+                what = "no change writes just that; edit the file itself"
+                self.left.append(f"{job.written[path]}: not applied: {what}")
+        self.decisions[name] = Decided(sha256(job.task.data).hexdigest(), match.decisions)
+
+
+def _is_dockerfile(part: Part) -> bool:
+    """Whether a part is of a Dockerfile that is there; others are files that changes write, too."""
+    try:
+        return unsound(parse(decode(Path(part.path).read_bytes()))) is None
+    except OSError as error:
+        if part.new:
+            return False
+        raise PatchError(
+            f"{part.path}: {error.strerror or error}; run this where the patch was made"
+        ) from None
+    except (Unreadable, ParseError):
+        return False
+
+
+def _without_bugs(result: Result) -> Result:
+    """Return a result without what is said of edits by hand that do not verify."""
+    kept = (r for r in result.remarks if r.transform != BY_HAND or r.kind != "dropped")
+    return replace(result, remarks=tuple(r for r in kept if r.kind != "left"))

@@ -1,0 +1,230 @@
+"""`dfr fix -i`: asks for each change at a terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from refactor.batch import Task, Wishes, many, task
+from refactor.commands import options
+from refactor.commands.options import fail
+from refactor.decisions import by_hand, document, lines
+from refactor.details import difference
+from refactor.engine import Changed
+from refactor.interactive import Question, Review, Scope
+from refactor.model import Change
+from refactor.project import referenced
+from refactor.report import text
+from refactor.source import decode, encode
+
+HELP = """\
+y  make this change                    A  always: make all of this transform
+n  leave it out                        N  never: leave out all of this transform
+a  make this and all that follow       d  done with this file: decide no more
+e  edit what it writes, in $EDITOR     x  explain the transform
+u  undo the last answer                q  quit; what was accepted is made
+"""
+_ANSWERS = {
+    "y": (True, Scope.CHANGE), "n": (False, Scope.CHANGE), "a": (True, Scope.REST),
+    "d": (False, Scope.FILE), "A": (True, Scope.TRANSFORM), "N": (False, Scope.TRANSFORM),
+}  # fmt: skip
+
+
+def asked(files: Sequence[Path], wishes: Wishes, jobs: int, save: Path | None) -> Wishes:
+    """Ask for each change; return the wishes with the answers, also written to `save`."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        fail(
+            "-i asks at a terminal, and standard input or output is none here: "
+            "answer with --decisions FILE"
+        )
+    known = wishes.decisions or {}
+    tasks = list(_changed(files, wishes, jobs))
+    review = Review(tasks, known)
+    screen = _Screen(review, save)
+    try:
+        screen.run()
+    except KeyboardInterrupt:
+        where = f"; your answers are in {save}" if save else ""
+        typer.echo(f"\ndfr: interrupted: nothing was written{where}", err=True)
+        raise typer.Exit(130) from None
+    return replace(wishes, decisions=review.decisions())
+
+
+def _changed(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Task]:
+    """Yield the files that have changes to decide on."""
+    results = many(files, replace(wishes, decisions=None, detail=False), jobs)
+    wishes = replace(wishes, references=referenced(filter(os.path.isfile, files)))
+    for file, result in zip(files, results, strict=True):
+        if isinstance(result, Changed):
+            found = task(file, wishes)
+            if isinstance(found, Task) and found.data == result.before:
+                yield found
+
+
+class _Screen:
+    """Shows questions and takes answers, line by line: no part of the screen is drawn again."""
+
+    def __init__(self, review: Review, save: Path | None) -> None:
+        self.review = review
+        self.save = save
+        self.quitting = False
+        self.typed = ""
+        self.colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def run(self) -> None:
+        """Ask until all is decided, or the person quits."""
+        while question := self.review.question():
+            self.show(question)
+            while not self.handled(question, self.key()):
+                pass
+            self.store()
+            if self.quitting:
+                return
+
+    def handled(self, question: Question, key: str) -> bool:
+        """Act on a key; return whether the question is done with."""
+        if key in _ANSWERS:
+            accept, scope = _ANSWERS[key]
+            if key == "n":
+                self.dependents(question)
+            self.review.answer(question, accept, scope)
+            return True
+        if key == "e":
+            return self.edited(question)
+        if key == "u":
+            undone = self.review.undo()
+            if undone is None:
+                self.say("nothing to undo")
+                return False
+            self.say(f"undone: {undone.path}: {undone.transform}: {undone.reason}")
+            return True
+        if key in ("q", "\x04"):
+            self.quitting = True
+            return True
+        if key == "x":
+            self.explain(question)
+        else:
+            self.write(HELP)
+        return False
+
+    def show(self, question: Question) -> None:
+        """Show a change: where, what, why, and the difference that it alone makes."""
+        transform, change, *_ = question.proposal
+        place = f"{question.path}:{question.line}"
+        here = f"file {question.file} of {question.files}, "
+        here += f"change {question.number} of {question.total}"
+        self.write("\n" + self.bold(f"{text.flat(place)}  ({here})") + "\n")
+        level = change.effective_level.name.lower()
+        self.say(f"{transform.id} ({level}): {change.reason}")
+        for sentence in change.assumes:
+            self.say(f"assumes: {sentence}", "  ")
+        for found in change.evidence:
+            self.say(f"because of: {found}", "  ")
+        self.diff(change, question)
+
+    def diff(self, change: Change, question: Question) -> None:
+        """Show the difference that a change alone makes."""
+        rows = list(difference(change, question.proposal.snapshot, question.path))
+        if not change.files:
+            rows = rows[2:]  # which file is said above
+        self.write("".join(text.numbered(rows, self.colour)))
+
+    def key(self) -> str:
+        """Ask for a key."""
+        self.write(self.bold("Make this change? [y n a d A N x e u q ?] "))
+        while not self.typed:
+            self.typed = self.read()
+        key, self.typed = self.typed[0], self.typed[1:]
+        self.write(f"{key if key.isprintable() else ''}\n")
+        return key
+
+    def read(self) -> str:
+        """Return what was typed: several keys if a person is faster than the program."""
+        try:
+            found = typer.getchar()
+        except EOFError:
+            return "q"
+        return "" if found.startswith("\x1b") else found
+
+    def dependents(self, question: Question) -> None:
+        """Say what is not proposed without a change."""
+        found = self.review.depending(question)
+        if found:
+            self.say("Without it, this is not proposed either:")
+            for sentence in found:
+                self.say(f"- {sentence}", "  ")
+
+    def explain(self, question: Question) -> None:
+        """Say what the transform does and what this change may do."""
+        transform, change, *_ = question.proposal
+        for paragraph in transform.doc.strip().split("\n\n"):
+            self.say(" ".join(paragraph.split()))
+            self.write("\n")
+        for claim in change.claims:
+            self.say(f"may change: {claim}")
+
+    def edited(self, question: Question) -> bool:
+        """Let the person write the lines; take what verifies."""
+        _, change, before, _, _ = question.proposal
+        _, proposed = lines(change, before.text)
+        written = _from_editor(proposed)
+        if isinstance(written, str) and written == proposed:
+            self.say("nothing was edited")
+            return False
+        if not isinstance(written, str):
+            self.say(f"not edited: {written}")
+            return False
+        if reason := self.review.refusal(question, written):
+            self.say(f"not taken: {reason}")
+            return False
+        self.diff(by_hand(change, before.text, written), question)
+        self.review.answer(question, True, text=written)
+        self.say("made as edited")
+        return True
+
+    def store(self) -> None:
+        """Keep the answers, so that a lost connection loses none."""
+        if self.save is not None:
+            options.put(self.save, document(self.review.decisions(), options.version()).encode())
+
+    def bold(self, words: str) -> str:
+        """Return words that stand out, where there is colour."""
+        return f"\x1b[1m{words}\x1b[0m" if self.colour else words
+
+    def say(self, sentence: str, indent: str = "") -> None:
+        """Write a sentence, broken into lines that fit."""
+        width = max(20, shutil.get_terminal_size().columns - 1)
+        wrapped = textwrap.wrap(
+            text.flat(sentence), width, initial_indent=indent, subsequent_indent=indent + "  ",
+            break_on_hyphens=False,
+        )  # fmt: skip
+        self.write("\n".join(wrapped) + "\n")
+
+    def write(self, words: str) -> None:
+        """Write to the terminal at once."""
+        sys.stdout.write(words)
+        sys.stdout.flush()
+
+
+def _from_editor(words: str) -> str | Exception:
+    """Return a text as a person leaves it in the editor, or what went wrong."""
+    import shlex
+    import subprocess
+    import tempfile
+
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory(prefix="dfr-") as folder:
+        file = Path(folder) / "change.Dockerfile"
+        try:
+            file.write_bytes(encode(words))
+            subprocess.run([*shlex.split(command), str(file)], check=True)
+            return decode(file.read_bytes())
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            return error

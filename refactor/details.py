@@ -1,0 +1,97 @@
+"""What reports and editors need to know of each change of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from refactor.compose import Outcome, Step, attempt
+from refactor.identity import Lineage
+from refactor.model import Change, FileEdits
+from refactor.patch import beside, unified
+from refactor.snapshot import Snapshot
+from refactor.source import apply
+
+
+class Replacement(NamedTuple):
+    """Characters of a file of the repository, by their offsets in its text, and what they become.
+
+    `path` is as in reports; a file that is not there is empty.
+    """
+
+    path: str
+    start: int
+    end: int
+    text: str
+
+
+class Detail(NamedTuple):
+    """`site` and `key` as in `Identity`; `lines` are the first and last that change.
+
+    `diff` is the difference that the change alone makes, on the state that it was made on. `fix`
+    makes it on the file as it was read; empty where only other changes make room for it.
+    """
+
+    site: str
+    key: str
+    lines: tuple[int, int]
+    diff: str
+    claims: tuple[str, ...]
+    evidence: tuple[str, ...]
+    fix: tuple[Replacement, ...]
+
+
+def details(outcome: Outcome, first: Snapshot, path: str) -> list[Detail]:
+    """Return what is to be told of each step; `path` is the file's name in reports."""
+    offers = _offers(outcome, first)
+    found = []
+    for index, step in enumerate(outcome.steps):
+        site, key = step.identity or ("", "")
+        starts = [edit.span.start for edit in step.change.edits] or [0]
+        ends = [max(e.span.start, e.span.end - 1) for e in step.change.edits] or [0]
+        home = [outcome.home(index, offset) for offset in (min(starts), max(ends))]
+        lines = (first.dockerfile.line(home[0]), first.dockerfile.line(max(home)))
+        alone = step.change if step.before is first else offers.get(site)
+        fix = tuple(_replacements(alone, path, first)) if alone else ()
+        claims = tuple(str(claim) for claim in step.change.claims)
+        diff = "".join(difference(step.change, step.before, path))
+        found.append(Detail(site, key, lines, diff, claims, step.change.evidence, fix))
+    return found
+
+
+def difference(change: Change, before: Snapshot, path: str) -> Iterator[str]:
+    """Yield the lines of the diff that a change alone makes."""
+    yield from unified(path, before.text, apply(before.text, change.edits))
+    for edits in change.files:
+        old = before.read(edits.path)
+        name = beside(path, before.place, edits.path)
+        yield from unified(name, old, apply(old or "", edits.edits))
+
+
+def _replacements(change: Change, path: str, before: Snapshot) -> Iterator[Replacement]:
+    everywhere = [FileEdits(before.place, change.edits), *change.files]
+    for edits in everywhere:
+        name = beside(path, before.place, edits.path)
+        for edit in edits.edits:
+            yield Replacement(name, edit.span.start, edit.span.end, edit.text)
+
+
+def _offers(outcome: Outcome, first: Snapshot) -> dict[str, Change]:
+    """Return the changes that can be made on the first text by themselves, by their sites."""
+    wanted = {step.transform.id: step for step in outcome.steps if step.before is not first}
+    found = {}
+    for step in wanted.values():
+        for site, change in _proposed(step, outcome, first):
+            if attempt(first, [change])[0] is not None:
+                found[site] = change
+    return found
+
+
+def _proposed(step: Step, outcome: Outcome, first: Snapshot) -> Iterator[tuple[str, Change]]:
+    options = outcome.options.get(step.transform.id)
+    changes = [f for f in step.transform.propose(first, options) if isinstance(f, Change)]
+    named = Lineage.of(first).identities(first, step.transform.id, changes, frozenset())
+    sites = {s.identity.site for s in outcome.steps if s.identity}
+    for identity, change in zip(named, changes, strict=True):
+        if identity.site in sites:
+            yield identity.site, change

@@ -1,0 +1,175 @@
+"""What a decision on a change holds for, wherever the change stands and whatever else is decided.
+
+A change is known by what it touches, not by its line: instructions keep their identity while other
+changes rewrite, join and move them. Comments and blanks count for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from refactor.model import Change
+from refactor.snapshot import Snapshot
+from refactor.source import Moves, Span
+from refactor.syntax import Instruction
+
+_STAGE = re.compile(r"stage (\d+)")
+
+
+class Identity(NamedTuple):
+    """`site` is what a change is about; `key` is that and what it makes of it.
+
+    To accept a change holds for its key: another version of the program may propose something else
+    for the same site. To decline it holds for the site.
+    """
+
+    site: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where the instructions of a text come from: an identity for each, in order."""
+
+    names: tuple[str, ...]
+
+    @staticmethod
+    def of(snapshot: Snapshot) -> Lineage:
+        """Return the identities of a text that nothing has changed yet."""
+        seen: Counter[str] = Counter()
+        names = []
+        stage = ""
+        for ins in snapshot.dockerfile.instructions:
+            if ins.keyword == "FROM":
+                words = ins.args.split()
+                stage = (words[2] if len(words) == 3 else ins.args).lower()
+            name = _hash(stage, ins.keyword, _canonical(snapshot, ins))
+            names.append(_hash(name, str(seen[name])) if seen[name] else name)
+            seen[name] += 1
+        return Lineage(tuple(names))
+
+    def after(
+        self, before: Snapshot, changes: Sequence[tuple[Change, Identity]], after: Snapshot
+    ) -> Lineage:
+        """Return the identities of the text that changes, made together, lead to."""
+        moves = Moves([edit for change, _ in changes for edit in change.edits])
+        old = [moves.moved(ins.span) for ins in before.dockerfile.instructions]
+        written = sorted(
+            (moves.before(edit.span.start), identity.key)
+            for change, identity in changes
+            for edit in change.edits
+        )
+        children: Counter[str] = Counter()
+        names = []
+        for ins in after.dockerfile.instructions:
+            span = ins.span
+            parents = [
+                name for name, there in zip(self.names, old, strict=True)
+                if there.start < span.end and span.start < there.end
+            ]  # fmt: skip
+            if len(parents) == 1:
+                name = parents[0]
+            elif parents:
+                name = _hash("joined", *parents)
+            else:
+                makers = [key for start, key in written if start <= span.start]
+                name = _hash("made", makers[-1] if makers else "")
+            names.append(_hash(name, str(children[name])) if children[name] else name)
+            children[name] += 1
+        return Lineage(tuple(names))
+
+    def identities(
+        self, snapshot: Snapshot, transform: str, changes: Sequence[Change],
+        taken: AbstractSet[str],
+    ) -> list[Identity]:  # fmt: skip
+        """Return the identities of what a transform proposes for a text.
+
+        Changes with equal sites are numbered; a number that a change was made under is `taken`.
+        """
+        found = []
+        used = set(taken)
+        for change in changes:
+            subject, payload = self._texts(snapshot, change)
+            about = _hash(transform, subject, *self._touched(snapshot, change))
+            number = 0
+            while (site := _hash(about, str(number))) in used:
+                number += 1
+            used.add(site)
+            found.append(Identity(site, _hash(site, payload)))
+        return found
+
+    def _touched(self, snapshot: Snapshot, change: Change) -> Iterator[str]:
+        """Yield what a change is about: instructions, the stage if it is between them, files."""
+        instructions = snapshot.dockerfile.instructions
+        found = False
+        for ins, name in zip(instructions, self.names, strict=True):
+            if any(_touches(edit.span, ins) for edit in change.edits):
+                found = True
+                yield name
+        if not found and change.edits:
+            at = min(edit.span.start for edit in change.edits)
+            yield self._stage_at(snapshot, at)
+        yield from (edits.path for edits in change.files)
+
+    def _stage_at(self, snapshot: Snapshot, offset: int) -> str:
+        froms = [
+            name for ins, name in zip(snapshot.dockerfile.instructions, self.names, strict=True)
+            if ins.keyword == "FROM" and ins.span.start <= offset
+        ]  # fmt: skip
+        return froms[-1] if froms else ""
+
+    def _texts(self, snapshot: Snapshot, change: Change) -> tuple[str, str]:
+        """Return the text that a change is about, and all that it says."""
+        edits = sorted(change.edits, key=lambda edit: edit.span)
+        replaced = _tokens("\n".join(snapshot.text[e.span.start : e.span.end] for e in edits))
+        written = _tokens("\n".join(e.text for e in edits))
+        claims = sorted(
+            "; ".join([str(c.effect), *sorted(self._unnumbered(snapshot, c.footprint))])
+            for c in change.claims
+        )
+        commands = [f for c in change.claims for f in c.footprint if f.startswith("- ")]
+        others = [
+            f"{edits.path}: {_tokens(edit.text)}" for edits in change.files for edit in edits.edits
+        ]
+        subject = "\n".join([replaced, *sorted(commands)])
+        return subject, "\n".join([written, *claims, *sorted(change.assumes), *others])
+
+    def _unnumbered(self, snapshot: Snapshot, footprint: frozenset[str]) -> Iterator[str]:
+        """Yield a footprint with stages by their identities: a number says only where they are."""
+        for word in footprint:
+            match = _STAGE.fullmatch(word)
+            stages = snapshot.graph.stages
+            if match and int(match[1]) < len(stages):
+                yield self._stage_at(snapshot, stages[int(match[1])].start.span.start)
+            else:
+                yield word
+
+
+def _canonical(snapshot: Snapshot, ins: Instruction) -> str:
+    bodies = (snapshot.text[h.body.start : h.body.end] for h in ins.heredocs)
+    return "\n".join([" ".join(ins.logical.text.split()), *bodies])
+
+
+def _touches(span: Span, ins: Instruction) -> bool:
+    """Whether an edit is of an instruction; what is written in front of it or behind is not."""
+    if span.start == span.end:
+        return ins.span.start < span.start <= ins.code_end
+    return span.start < ins.span.end and ins.span.start < span.end
+
+
+def _tokens(text: str) -> str:
+    """Return a text without comment lines, continuations and the width of blanks."""
+    lines = (line for line in text.split("\n") if not line.lstrip().startswith("#"))
+    return " ".join(word for line in lines for word in line.split() if word != "\\")
+
+
+def _hash(*parts: str) -> str:
+    from hashlib import sha256
+
+    data = "\0".join(parts).encode("utf-8", "surrogateescape")
+    return sha256(data).hexdigest()[:16]

@@ -1,0 +1,156 @@
+"""A unified diff that people have edited -> what is left of it, and the text that it makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)", re.DOTALL)
+_OCTAL = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+
+
+class PatchError(ValueError):
+    """The patch cannot be read, or is not of this file; the message says where."""
+
+
+class Hunk(NamedTuple):
+    """`start` and `length` are the lines of the old text that the heading speaks of.
+
+    `rows` are signs and lines; a line of the old text that is not among them stays as it is.
+    """
+
+    start: int
+    length: int
+    rows: tuple[tuple[str, str], ...]
+
+
+class Part(NamedTuple):
+    """What a patch says of one file; `new` is whether it makes the file."""
+
+    path: str
+    new: bool
+    hunks: tuple[Hunk, ...]
+
+
+def read(patch: str) -> list[Part]:
+    """Return the files of a patch; headings need not count right, as people delete lines."""
+    from unidiff.errors import UnidiffParseError
+    from unidiff.patch import PatchSet
+
+    lengths: list[int] = []
+    try:
+        files = PatchSet(list(_recounted(_lines(patch), lengths)))
+    except UnidiffParseError as error:
+        raise PatchError(str(error)) from None
+    taken = iter(lengths)
+    parts = []
+    for file in files:
+        hunks = tuple(Hunk(hunk.source_start, next(taken), tuple(_rows(hunk))) for hunk in file)
+        name = _unquoted(file.target_file).removeprefix("b/")
+        parts.append(Part(name, file.source_file == "/dev/null", hunks))
+    return parts
+
+
+def _lines(text: str) -> list[str]:
+    lines = text.split("\n")
+    return [line + "\n" for line in lines[:-1]] + ([lines[-1] + "\n"] if lines[-1] else [])
+
+
+def _recounted(lines: Sequence[str], lengths: list[int]) -> Iterator[str]:
+    """Yield a patch whose headings count what follows them; note what they said of the old text."""
+    at = 0
+    while at < len(lines):
+        heading = _HUNK.match(lines[at])
+        if not heading:
+            yield lines[at]
+            at += 1
+            continue
+        wanted = [int(n) if n else 1 for n in (heading[2], heading[4])]
+        body = []
+        counted = [0, 0]
+        at += 1
+        while at < len(lines) and not _ends(lines, at, counted == wanted):
+            row = lines[at] if lines[at].strip("\r\n") else f" {lines[at]}"
+            counted = [
+                n + (row[0] in signs) for n, signs in zip(counted, (" -", " +"), strict=True)
+            ]
+            body.append(row)
+            at += 1
+        if any(counted):
+            lengths.append(wanted[0])
+            old, new = (f"{heading[n]},{m}" for n, m in zip((1, 3), counted, strict=True))
+            yield f"@@ -{old} +{new} @@{heading[5]}"
+            yield from body
+
+
+def _ends(lines: Sequence[str], at: int, complete: bool) -> bool:
+    """Whether a line is no part of the hunk in front of it."""
+    line = lines[at]
+    if line[0] not in " +-\\\r\n":
+        return True
+    if line.startswith("--- ") and at + 1 < len(lines) and lines[at + 1].startswith("+++ "):
+        return complete or at + 2 == len(lines) or bool(_HUNK.match(lines[at + 2]))
+    return complete and (not line.strip() or line == "-- \n")
+
+
+def _rows(hunk: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for row in hunk:
+        sign, value = row.line_type, row.value
+        if sign == "\\":
+            rows[-1] = (rows[-1][0], rows[-1][1].removesuffix("\n"))
+        else:
+            rows.append((sign, value))
+    yield from rows
+
+
+def _unquoted(name: str) -> str:
+    """Return a name as it is, if it is quoted as git does."""
+    if not (name.startswith('"') and name.endswith('"') and len(name) > 1):
+        return name
+
+    def character(match: re.Match[str]) -> str:
+        code = match[1]
+        return chr(int(code, 8)) if len(code) == 3 else _ESCAPES.get(code, code)
+
+    inner = _OCTAL.sub(character, name[1:-1])
+    return inner.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+
+
+def patched(text: str, part: Part) -> str:
+    """Return what a patch makes of a text; raise PatchError if it is not a patch of it."""
+    old = _lines(text)
+    if old and not text.endswith("\n"):
+        old[-1] = old[-1][:-1]
+    found: list[str] = []
+    at = 0
+    for hunk in part.hunks:
+        start = hunk.start - 1 if hunk.length else hunk.start
+        if start < at or start + hunk.length > len(old):
+            raise PatchError(f"{part.path}: there is no line {start + hunk.length} to be changed")
+        found += old[at:start]
+        at = start + hunk.length
+        found += _hunk(part.path, start, old[start:at], hunk)
+    return "".join(found + old[at:])
+
+
+def _hunk(path: str, first: int, region: Sequence[str], hunk: Hunk) -> Iterator[str]:
+    at = 0
+    for sign, line in hunk.rows:
+        if sign == "+":
+            yield line
+            continue
+        while at < len(region) and region[at].rstrip() != line.rstrip():
+            yield region[at]
+            at += 1
+        if at == len(region):
+            raise PatchError(
+                f"{path}: lines {first + 1} to {first + len(region)} do not say {line.strip()!r}: "
+                "is the patch of this file, as it is now?"
+            )
+        if sign == " ":
+            yield region[at]
+        at += 1
+    yield from region[at:]
