@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,10 @@ def test_what_is_written_by_init_is_run_by_pre_commit(
     """The hook installs the package by its version: here from a file."""
     built = run(tmp_path, sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", checkout)
     assert built.code == 0, built.said
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        packed = {name for name in wheel.namelist() if "/init/templates/" in name}
+    templates = (ROOT / "refactor" / "init" / "templates").iterdir()
+    assert packed == {f"refactor/init/templates/{path.name}" for path in templates}
     assert dfr(repository, "init", "--pre-commit", "--no-github", "--no-gitlab", "--yes").code == 0
     git(repository, "add", "-A")
     found = f"{tmp_path} {os.environ.get('PIP_FIND_LINKS', '')}".strip()
