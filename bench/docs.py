@@ -1,4 +1,5 @@
-"""Keeps what is generated of the documentation true: parts of the README, and docs/rules.md.
+"""Keeps what is generated of the documentation true: parts of the README, docs/rules.md, and what
+the commands print that the pages show.
 
 python -m bench.docs          write them
 python -m bench.docs --check  exit with 1 if they are out of date
@@ -7,10 +8,13 @@ python -m bench.docs --check  exit with 1 if they are out of date
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from refactor.knowledge import table
 from refactor.registry import entries
@@ -18,6 +22,7 @@ from refactor.registry import entries
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 RULES = ROOT / "docs" / "rules.md"
+_COMMAND = re.compile(r"^\$ .*\n(?:> ?.*\n)*", re.MULTILINE)
 RULES_HEAD = """# Rules of other tools
 
 What answers each rule of hadolint and each check of BuildKit: a transform, which then heeds their
@@ -58,20 +63,44 @@ def rules() -> str:
     return RULES_HEAD + "\n".join(rows) + "\n"
 
 
-def console(text: str) -> str:
-    """Return the README with the output of its example as it is now."""
+def replayed(text: str, folder: Path) -> str:
+    """Return a page with what its commands print now, run one after the other in a folder.
+
+    Lines behind `$ ` are a command, those behind `> ` below it what it goes on with. What follows
+    is what it prints: standard output, then standard error.
+    """
+    search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
     def rerun(match: re.Match[str]) -> str:
-        command = [sys.executable, "-m", "refactor.cli", *match[1].split()[1:]]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        return f"```console\n$ {match[1]}\n{result.stdout}{result.stderr}```"
+        rows, code = ["```console"], 0
+        for command in _COMMAND.findall(match[1]):
+            script = f"(exit {code})\n" + re.sub(r"(?m)^[$>] ?", "", command)
+            ended = subprocess.run(
+                ["bash", "-c", script], cwd=folder, capture_output=True, text=True, check=False,
+                env={**os.environ, "PATH": search, "COLUMNS": "100", "LC_ALL": "C.UTF-8"},
+            )  # fmt: skip
+            code = ended.returncode  # for `echo $?`
+            rows.append(command + ended.stdout + ended.stderr.rstrip("\n"))
+        return "\n".join(row.rstrip("\n") for row in rows) + "\n```"
 
-    return re.sub(r"```console\n\$ ([^\n]+)\n.*?```", rerun, text, flags=re.DOTALL)
+    return re.sub(r"```console\n(.*?)```", rerun, text, flags=re.DOTALL)
+
+
+def pages() -> dict[Path, str]:
+    """Return the handwritten pages with commands, each run where there is a copy of fixtures/."""
+    found = {}
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        if "```console" in text:
+            with TemporaryDirectory() as folder:
+                shutil.copytree(ROOT / "fixtures", Path(folder, "fixtures"))
+                found[path] = replayed(text, Path(folder))
+    return found
 
 
 def current() -> str:
     """Return the README as it should be."""
-    text = console(README.read_text(encoding="utf-8"))
+    text = replayed(README.read_text(encoding="utf-8"), ROOT)
     return re.sub(
         r"(<!-- transforms -->\n).*?(<!-- /transforms -->)",
         lambda match: f"{match[1]}{transforms()}\n{match[2]}",
@@ -84,13 +113,14 @@ def main() -> None:
     """Write or check."""
     parser = argparse.ArgumentParser(description="Keep the documentation true.")
     parser.add_argument("--check", action="store_true")
-    pages = {README: current(), RULES: rules()}
-    if parser.parse_args().check:
-        stale = [p.name for p, text in pages.items() if p.read_text(encoding="utf-8") != text]
+    check = parser.parse_args().check
+    found = {README: current(), RULES: rules(), **pages()}
+    if check:
+        stale = [p.name for p, text in found.items() if p.read_text(encoding="utf-8") != text]
         if stale:
             sys.exit(f"{', '.join(stale)} out of date: python -m bench.docs")
         return
-    for page, text in pages.items():
+    for page, text in found.items():
         page.write_text(text, encoding="utf-8")
 
 

@@ -86,17 +86,21 @@ class Task(NamedTuple):
     root: Path
 
 
-def task(path: Path, wishes: Wishes) -> Task | Result:
-    """Read a file and what is configured for it; what cannot be is a result."""
+def task(path: Path, wishes: Wishes, data: bytes | None = None) -> Task | Result:
+    """Read a file and what is configured for it; what cannot be is a result.
+
+    `data` stands for what is in the file: an editor has it before the disk does.
+    """
     name = shown(path)
     try:
-        if not path.is_file():  # first: a link in a circle cannot even be resolved
+        if data is None and not path.is_file():  # first: a link in a circle cannot be resolved
             return Refused(name, reason=_no_file(path))
         found = configuration.read(wishes.config) if wishes.config else configuration.load(path)
         settings = wishes.apply(found.for_path(path))
         if settings.options:
             select((), tuple(settings.options))  # a name that is not known is an error
-        data = path.read_bytes()
+        if data is None:
+            data = path.read_bytes()
     except ConfigError:
         raise
     except Unusable as error:
@@ -126,6 +130,12 @@ def one(path: Path, wishes: Wishes) -> Result:
 def _tree(root: Path) -> DiskContext:
     """Return a repository's tree: what is read of it serves all Dockerfiles in it."""
     return DiskContext(root)
+
+
+def forget() -> None:
+    """Forget what was read of repositories and of their configuration: it may have changed."""
+    configuration.forget()
+    _tree.cache_clear()  # all that is worked out from a tree is kept by the tree
 
 
 def repository(path: Path, roots: tuple[Path, ...] = ()) -> tuple[Path, str]:

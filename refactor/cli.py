@@ -39,6 +39,7 @@ _LATER = {
     "init": "starting",
     "prove": "proofs",
     "compare": "proofs",
+    "server": "server",
 }
 
 app = typer.Typer(

@@ -102,6 +102,12 @@ def read(path: Path) -> Config:
     return parse(table, path)
 
 
+def forget() -> None:
+    """Forget what was read: the next file's configuration is that of the disk."""
+    for kept in (_nearest, _table, read):
+        kept.cache_clear()
+
+
 def parse(table: Mapping[str, Any], path: Path) -> Config:
     """Check a table; unknown keys are errors that name the known ones."""
     values = _checked(table, _KEYS, path)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from refactor.compose import Proposal
 from refactor.config import ConfigError
 from refactor.engine import Changed, Remark, Result, Unchanged
+from refactor.identity import Identity
 from refactor.model import Change
 from refactor.source import Edit, Moves, Span, apply
 
@@ -57,6 +58,14 @@ class Decided:
     def by_site(self) -> Mapping[str, Decision]:
         """The decisions, by what they are about."""
         return {decision.site: decision for decision in self.decisions}
+
+    def on(self, identity: Identity) -> Decision | None:
+        """Return what was decided on a change; a decline outlives joining."""
+        found = self.by_site.get(identity.site)
+        if found is None:
+            before = (self.by_site.get(site) for site in identity.earlier)
+            found = next((d for d in before if d is not None and not d.accept), None)
+        return found
 
     def merged(self, later: Decided) -> Decided:
         """Return both; where two are about one site, the later one holds."""
@@ -168,7 +177,7 @@ class Recall:
 
     def __call__(self, proposal: Proposal) -> Change | None:
         """Return the change to make, if any."""
-        decision = self.decided.by_site.get(proposal.identity.site)
+        decision = self.decided.on(proposal.identity)
         if decision is None:
             return proposal.change if self.rest and not proposal.again else None
         return decision.made(proposal)
@@ -182,7 +191,7 @@ class Recall:
     def _judged(self, remark: Remark) -> Remark | None:
         if remark.kind != "left" or remark.identity is None:
             return remark
-        decision = self.decided.by_site.get(remark.identity.site)
+        decision = self.decided.on(remark.identity)
         if decision is None:
             return remark._replace(kind="undecided")
         if decision.is_stale(remark.identity.key) and decision.text is None:

@@ -46,7 +46,7 @@ def details(outcome: Outcome, first: Snapshot, path: str) -> list[Detail]:
     offers = _offers(outcome, first)
     found = []
     for index, step in enumerate(outcome.steps):
-        site, key = step.identity or ("", "")
+        site, key = step.identity[:2] if step.identity else ("", "")
         starts = [edit.span.start for edit in step.change.edits] or [0]
         ends = [max(e.span.start, e.span.end - 1) for e in step.change.edits] or [0]
         home = [outcome.home(index, offset) for offset in (min(starts), max(ends))]

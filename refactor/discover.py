@@ -119,6 +119,11 @@ def _below(file: Path, root: Path) -> bool:
         return False
 
 
+def is_dockerfile(name: str) -> bool:
+    """Whether a file is called as Dockerfiles are, and not as a template of one."""
+    return _is_dockerfile(name, Counter())
+
+
 def _is_dockerfile(name: str, passed_over: Counter[str]) -> bool:
     if not _NAME.match(name):
         return False

@@ -60,11 +60,15 @@ class Unchanged(Result):
 
 
 class Other(NamedTuple):
-    """Another file of the repository that changed; `before` is None if it is new."""
+    """Another file of the repository that changed; `before` is None if it is new.
+
+    `name` is what reports call it.
+    """
 
     path: str
     before: bytes | None
     after: bytes
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,27 +193,27 @@ def _refactored(
         return Failed(
             path, remarks, reason=f"the result is unsound: {problem[0]}; please report it"
         )
-    others = _others(snapshot, after)
+    others = _others(snapshot, after, path)
     return Changed(
         path, remarks, data, encode(after.text),
-        diff(found, snapshot, path) + _other_diffs(path, snapshot.place, others), pending, others,
+        diff(found, snapshot, path) + _other_diffs(others), pending, others,
     )  # fmt: skip
 
 
-def _others(before: Snapshot, after: Snapshot) -> tuple[Other, ...]:
+def _others(before: Snapshot, after: Snapshot, shown: str) -> tuple[Other, ...]:
     found = []
     for path, text in sorted(after.files.items()):
         old = before.read(path)
-        found.append(Other(path, None if old is None else encode(old), encode(text)))
+        name = beside(shown, before.place, path)
+        found.append(Other(path, None if old is None else encode(old), encode(text), name))
     return tuple(found)
 
 
-def _other_diffs(shown: str, place: str, others: tuple[Other, ...]) -> str:
+def _other_diffs(others: tuple[Other, ...]) -> str:
     lines: list[str] = []
     for other in others:
-        name = beside(shown, place, other.path)
         before = None if other.before is None else decode(other.before)
-        lines += unified(name, before, decode(other.after))
+        lines += unified(other.name, before, decode(other.after))
     return "".join(lines)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from refactor.model import Change
@@ -25,18 +25,24 @@ class Identity(NamedTuple):
     """`site` is what a change is about; `key` is that and what it makes of it.
 
     To accept a change holds for its key: another version of the program may propose something else
-    for the same site. To decline it holds for the site.
+    for the same site. To decline it holds for the site, and `earlier` are the sites that it had
+    before other changes joined what it is about with more.
     """
 
     site: str
     key: str
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where the instructions of a text come from: an identity for each, in order."""
+    """Where the instructions of a text come from: an identity for each, in order.
+
+    `parts` are what joined instructions are made of.
+    """
 
     names: tuple[str, ...]
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @staticmethod
     def of(snapshot: Snapshot) -> Lineage:
@@ -59,29 +65,62 @@ class Lineage:
         """Return the identities of the text that changes, made together, lead to."""
         moves = Moves([edit for change, _ in changes for edit in change.edits])
         old = [moves.moved(ins.span) for ins in before.dockerfile.instructions]
+        new = after.dockerfile.instructions
+        parents = [
+            [
+                name for name, there in zip(self.names, old, strict=True)
+                if there.start < ins.span.end and ins.span.start < there.end
+            ]
+            for ins in new
+        ]  # fmt: skip
+        touched = self._touched_names(before, [change for change, _ in changes])
         written = sorted(
             (moves.before(edit.span.start), identity.key)
             for change, identity in changes
             for edit in change.edits
         )
-        children: Counter[str] = Counter()
+        kept = self._kept([_canonical(after, ins) for ins in new], parents, touched)
+        children = Counter(name for name in kept if name)
         names = []
-        for ins in after.dockerfile.instructions:
-            span = ins.span
-            parents = [
-                name for name, there in zip(self.names, old, strict=True)
-                if there.start < span.end and span.start < there.end
-            ]  # fmt: skip
-            if len(parents) == 1:
-                name = parents[0]
-            elif parents:
-                name = _hash("joined", *parents)
-            else:
-                makers = [key for start, key in written if start <= span.start]
+        parts = dict(self.parts)
+        for ins, same, found in zip(new, kept, parents, strict=True):
+            if same:
+                names.append(same)
+                continue
+            sources = [name for name in found if name not in kept]
+            if not sources:
+                makers = [key for start, key in written if start <= ins.span.start]
                 name = _hash("made", makers[-1] if makers else "")
+            elif len(sources) == 1:
+                name = sources[0]
+            else:
+                name = _hash("joined", *sources)
+                parts[name] = tuple(part for one in sources for part in parts.get(one, (one,)))
             names.append(_hash(name, str(children[name])) if children[name] else name)
             children[name] += 1
-        return Lineage(tuple(names))
+        return Lineage(tuple(names), parts)
+
+    def _kept(
+        self, texts: Sequence[str], parents: Sequence[list[str]], touched: dict[str, list[str]]
+    ) -> list[str]:
+        """Return the identities of instructions that say what they said, at most somewhere else."""
+        changed = {name for names in touched.values() for name in names}
+        kept = []
+        for text, found in zip(texts, parents, strict=True):
+            if len(found) == 1 and found[0] not in changed:
+                kept.append(found[0])
+            else:
+                same = touched.get(text)
+                kept.append(same.pop(0) if same else "")
+        return kept
+
+    def _touched_names(self, before: Snapshot, changes: Sequence[Change]) -> dict[str, list[str]]:
+        """Return the instructions that changes are of, by what they say: some are only moved."""
+        found: dict[str, list[str]] = {}
+        for ins, name in zip(before.dockerfile.instructions, self.names, strict=True):
+            if any(_touches(edit.span, ins) for change in changes for edit in change.edits):
+                found.setdefault(_canonical(before, ins), []).append(name)
+        return found
 
     def identities(
         self, snapshot: Snapshot, transform: str, changes: Sequence[Change],
@@ -95,12 +134,18 @@ class Lineage:
         used = set(taken)
         for change in changes:
             subject, payload = self._texts(snapshot, change)
-            about = _hash(transform, subject, *self._touched(snapshot, change))
+            touched = list(self._touched(snapshot, change))
+            about = _hash(transform, subject, *touched)
             number = 0
             while (site := _hash(about, str(number))) in used:
                 number += 1
             used.add(site)
-            found.append(Identity(site, _hash(site, payload)))
+            earlier = tuple(
+                _hash(_hash(transform, subject, *touched[:at], part, *touched[at + 1 :]), "0")
+                for at, name in enumerate(touched)
+                for part in self.parts.get(name, ())
+            )
+            found.append(Identity(site, _hash(site, payload), earlier))
         return found
 
     def _touched(self, snapshot: Snapshot, change: Change) -> Iterator[str]:

@@ -179,25 +179,29 @@ class Review:
 
     def _decision(self, path: str, proposal: Proposal) -> Decision | None:
         """Return what is decided on a change, by itself or by an answer that goes further."""
-        site, key = proposal.identity
-        own = [a for a in self.answers if a.path == path and a.identity.site == site]
-        if own and own[-1].scope is not Scope.FILE:
-            last = own[-1]
-            decision = Decision(last.accept, last.transform, *last.identity, last.reason, last.text)
-            if not decision.is_stale(key) or decision.text is not None:
-                return decision
-        before = self.known.get(path, Decided()).by_site.get(site)
-        if before is not None and not before.is_stale(key):
+        identity = proposal.identity
+        own = [a for a in self.answers if a.path == path and a.scope is not Scope.FILE]
+        given = Decided("", tuple(map(_as_decision, own))).on(identity)
+        if given is not None and (not given.is_stale(identity.key) or given.text is not None):
+            return given._replace(site=identity.site)
+        before = self.known.get(path, Decided()).on(identity)
+        if before is not None and not before.is_stale(identity.key):
             return before
         if not self._is_left(path):
+            transform, reason = proposal.transform.id, proposal.change.reason
             for answer in reversed(self.answers):
                 everywhere = answer.scope is Scope.REST
                 if everywhere or (
-                    answer.scope is Scope.TRANSFORM and answer.transform == proposal.transform.id
+                    answer.scope is Scope.TRANSFORM and answer.transform == transform
                 ):
-                    reason = proposal.change.reason
-                    return Decision(answer.accept, proposal.transform.id, site, key, reason)
+                    site, key = identity.site, identity.key
+                    return Decision(answer.accept, transform, site, key, reason)
         return None
 
     def _is_left(self, path: str) -> bool:
         return any(a.path == path and a.scope is Scope.FILE for a in self.answers)
+
+
+def _as_decision(answer: Answer) -> Decision:
+    site, key = answer.identity.site, answer.identity.key
+    return Decision(answer.accept, answer.transform, site, key, answer.reason, answer.text)

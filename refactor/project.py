@@ -38,9 +38,13 @@ def referenced(files: Iterable[Path]) -> frozenset[str]:
                 data = stream.read(_MAX_BYTES)
         except OSError:
             continue
-        for reference in _FROM.findall(data):
-            found.add(_name(reference.decode("utf-8", "replace")))
+        found |= bases(data)
     return frozenset(found)
+
+
+def bases(data: bytes) -> set[str]:
+    """Return the last path components of the images that a Dockerfile starts from."""
+    return {_name(found.decode("utf-8", "replace")) for found in _FROM.findall(data)}
 
 
 def _name(reference: str) -> str:

@@ -81,7 +81,7 @@ def _tried(task: Task, target: Target, given: Mapping[str, bool]) -> Match:
         if wanted is None:
             wanted = _nearer(proposal, target)
         transform, reason = proposal.transform.id, proposal.change.reason
-        seen[site] = Decision(wanted, transform, *proposal.identity, reason)
+        seen[site] = Decision(wanted, transform, site, proposal.identity.key, reason)
         return proposal.change if wanted else None
 
     try:

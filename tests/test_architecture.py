@@ -93,11 +93,11 @@ LAYERS = (
     {"details"},
     {"engine", "testing"},
     {"decisions"},
-    {"discover", "batch", "since", "write"},
+    {"discover", "batch", "docs", "since", "write"},
     {"interactive", "reviewed", "init"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
     {"report"},
-    {"proof"},
+    {"proof", "server"},
     {"commands"},
     {"cli", "structure"},
 )
@@ -118,7 +118,8 @@ OUTSIDE = frozenset(
 )
 HEAVY = (
     "libcst", "rich", "ruamel", "tree_sitter", "tree_sitter_bash", "unidiff", "dockerfile_parse",
-    "pathspec", "pydantic", "asyncio", "ssl", "multiprocessing", "dockerfile",
+    "pathspec", "pydantic", "asyncio", "ssl", "multiprocessing", "dockerfile", "pygls",
+    "lsprotocol",
 )  # fmt: skip  # not difflib: typer imports it
 
 

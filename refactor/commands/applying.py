@@ -20,7 +20,6 @@ from refactor.config import ConfigError
 from refactor.decisions import Decided, document
 from refactor.discover import Found, discover
 from refactor.engine import Changed, Failed, Refused, Result, run, unsound
-from refactor.patch import beside
 from refactor.patch_reader import Part, PatchError, patched, read
 from refactor.project import referenced
 from refactor.registry import Unusable
@@ -29,7 +28,7 @@ from refactor.reviewed import BY_HAND, Match, Target, applied, matched
 from refactor.source import Unreadable, decode, encode
 from refactor.syntax import ParseError, parse
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 APPLY_HELP = """Make the changes that a reviewer left in a patch.
 
@@ -126,10 +125,10 @@ class _Patched:
         written = {}
         full = run(found.name, found.data, found.config, found.site)
         for other in full.others if isinstance(full, Changed) else ():
-            name = beside(found.name, found.site.place, other.path)
-            if name in others:
-                target[other.path] = patched(decode(other.before or b""), others.pop(name))
-                written[other.path] = name
+            if other.name in others:
+                part_of_it = others.pop(other.name)
+                target[other.path] = patched(decode(other.before or b""), part_of_it)
+                written[other.path] = other.name
         return _Job(found, Target(patched(before, part) if part else before, target), written)
 
     @property

@@ -22,7 +22,7 @@ from refactor.report import text
 from refactor.source import encode
 from refactor.write import Unwritable, write
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 FIX_HELP = """Refactor Dockerfiles in place, and print the difference.
 
@@ -80,7 +80,14 @@ class Mode:
 
     def contradiction(self) -> str:
         """Return what cannot be had together, empty if all can."""
-        reported = self.format != "text" or self.output is not None
+        if self.format != "text":
+            from refactor.report.formats import FORMATS
+
+            if self.format not in FORMATS:
+                return f"--format {self.format}: there are text, {', '.join(FORMATS)}"
+        reported = self.format != "text"
+        if self.output is not None and not reported:
+            return "--output takes a report: add --format, or write the patch with --patch"
         ways = {
             "--diff": self.diff, "--patch": self.patch is not None, "--prove": self.prove,
             "--one-patch-per-change": self.series is not None, "--update-baseline": self.update,
@@ -93,7 +100,7 @@ class Mode:
         if reported and self.diff:
             return "--diff prints the patch itself: write it with --patch to have a report, too"
         if reported and (self.series or self.update):
-            return f"{chosen[0]} makes no report: leave --format and --output out"
+            return f"{chosen[0]} makes no report: leave --format out"
         return ""
 
 
@@ -245,7 +252,7 @@ class Session:
             found[result.path] = Decided(
                 "",
                 tuple(
-                    Decision(False, remark.transform, *remark.identity, remark.reason)
+                    Decision(False, remark.transform, *remark.identity[:2], remark.reason)
                     for remark in result.remarks
                     if remark.kind == "undecided" and remark.identity
                 ),

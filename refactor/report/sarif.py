@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from posixpath import basename
 
 from refactor.engine import Changed, Failed, Refused, Remark, Result
 from refactor.model import Safety, Transform
@@ -97,7 +96,7 @@ def _before(result: Result, path: str) -> str | None:
     if path == result.path:
         return decode(result.before)
     # a result has other files by their paths in the repository
-    found = [other for other in result.others if basename(other.path) == basename(path)]
+    found = [other for other in result.others if other.name == path]
     return decode(found[0].before or b"") if len(found) == 1 else None
 
 

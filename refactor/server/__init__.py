@@ -1,0 +1,1 @@
+"""The language server: what the engine says of open documents, and edits of them."""
