@@ -4,11 +4,11 @@
 ARG PYTHON=3.13
 FROM python:${PYTHON}-slim AS builder
 WORKDIR /src
-RUN python -m venv /opt/dfr
+RUN python -m venv --without-pip /opt/dfr
 COPY pyproject.toml README.md ./
 COPY refactor refactor
 COPY transforms transforms
-RUN /opt/dfr/bin/pip install --no-cache-dir '.[proof]'
+RUN pip --python /opt/dfr/bin/python install --no-cache-dir '.[proof]'
 
 FROM python:${PYTHON}-slim
 COPY --from=builder /opt/dfr /opt/dfr

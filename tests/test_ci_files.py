@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,13 @@ def test_the_action_checks(installed: Path, folder: Path) -> None:
     assert (both.code, both.out.count(b"+++ b/a b/Dockerfile")) == (1, 1)
     assert check(folder, installed, format="", paths="RUNS").code == 0
     assert check(folder, installed, format="", paths="RUNS", level="suggested").code == 1
+    annotated = check(folder, installed, paths="a b").out.decode()
+    assert annotated.startswith("::warning file=a b/Dockerfile,line=2,endLine=2,title=replace-")
+    args = {"paths": "a b", "format": "gitlab", "output": "x.json"}
+    assert check(folder, installed, **args).code == 1
+    assert "replace-maintainer" in (folder / "x.json").read_text()
+    run(folder, installed / "dfr/bin/dfr", "fix", "--baseline", "b.json", "--update-baseline", ".")
+    assert check(folder, installed, baseline="b.json").code == 0
     one = check(folder, installed, format="", args="--ignore\nreplace-maintainer\n--verbose")
     assert one.code == 0
     assert check(folder, installed, format="", paths="nowhere").code == 2
@@ -222,17 +230,26 @@ def test_what_is_written_by_init_is_run_by_pre_commit(
     """The hook installs the package by its version: here from a file."""
     built = run(tmp_path, sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", checkout)
     assert built.code == 0, built.said
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        packed = {name for name in wheel.namelist() if "/init/templates/" in name}
+    templates = (ROOT / "refactor" / "init" / "templates").iterdir()
+    assert packed == {f"refactor/init/templates/{path.name}" for path in templates}
     assert dfr(repository, "init", "--pre-commit", "--no-github", "--no-gitlab", "--yes").code == 0
-    hooks = repository / ".pre-commit-config.yaml"
-    hooks.write_text(hooks.read_text().replace(" --baseline .dfr-baseline.json", ""))
     git(repository, "add", "-A")
     found = f"{tmp_path} {os.environ.get('PIP_FIND_LINKS', '')}".strip()
-    ended = run(
-        repository, BIN / "pre-commit", "run", "--all-files", "--color=never",
-        env={**home, "PIP_FIND_LINKS": found},
-    )  # fmt: skip
-    shown = ended.out.decode()
-    assert ended.code == 1, ended.said
-    assert re.findall(r"^\+\+\+ b/(.*)$", shown, re.MULTILINE) == [
-        "Containerfile", "app/old.Dockerfile",
-    ]  # fmt: skip
+
+    def hook() -> Ended:
+        """Run the hook on all files."""
+        return run(
+            repository, BIN / "pre-commit", "run", "--all-files", "--color=never",
+            env={**home, "PIP_FIND_LINKS": found},
+        )  # fmt: skip
+
+    first = hook()
+    assert (first.code, b"Passed" in first.out) == (0, True), first.out
+    plant(repository, {"Containerfile": OLD + b"EXPOSE 80/TCP\n", "Dockerfile.j2": OLD + b"X\n"})
+    git(repository, "add", "-A")
+    second = hook().out.decode()
+    assert re.findall(r"^\+\+\+ b/(.*)$", second, re.MULTILINE) == ["Containerfile"]
+    assert "+EXPOSE 80/tcp\n" in second
+    assert "-MAINTAINER" not in second

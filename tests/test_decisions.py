@@ -48,7 +48,6 @@ def steps(text: str, config: Config = RISKY) -> dict[tuple[str, str], Identity]:
         TEXT.replace("ADD", "EXPOSE 80\nADD"),
         "# head\nARG V=1\n" + TEXT,
         "FROM busybox AS other\nRUN true\n\n" + TEXT,
-        TEXT.replace("RUN apt-get install curl", "RUN apt-get install curl  \\\n    # why\n\n"),
     ],
 )  # fmt: skip
 def test_what_has_nothing_to_do_with_a_change_alters_no_key(other: str) -> None:

@@ -8,6 +8,8 @@ import os
 import pty
 import re
 import select
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -29,6 +31,7 @@ from tests.test_cli import GOOD, OLD, Ended, dfr, folder, plant
 
 __all__ = ["folder"]
 
+ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 ALL = ("--pre-commit", "--github", "--gitlab", "--scan", "trivy", "--level", "suggested")
 HOOKS, WORKFLOW = ".pre-commit-config.yaml", ".github/workflows/dockerfiles.yml"
@@ -189,7 +192,7 @@ def test_a_new_repository(folder: Path) -> None:
     plant(folder, {"Dockerfile": OLD, "app/Dockerfile": GOOD, "b c/x.Dockerfile": GOOD})
     ended = dfr(folder, "init", *ALL)
     assert (ended.code, ended.out.count(b"--- /dev/null")) == (0, 4)
-    assert "next: `dfr fix --baseline .dfr-baseline.json --update-baseline .`" in ended.last
+    assert ended.last.startswith(".dfr-baseline.json: written: what is pending now is accepted")
     written = everything(folder)
     workflow = valid(written[WORKFLOW], "github-workflows")
     assert list(workflow["jobs"]) == ["dockerfiles", "scan-images"]
@@ -506,6 +509,49 @@ def test_the_scan_fails_only_once_something_is_accepted(
     assert len([line for line in log if line.startswith("docker run")]) == 3
 
 
+def commands(folder: Path) -> list[list[str]]:
+    """Return the calls of `dfr fix` in what was written."""
+    lines = [
+        line.strip().removeprefix("- ").removeprefix("run: ").removeprefix("entry: ")
+        for text in everything(folder).values()
+        for line in text.splitlines()
+    ]
+    return [shlex.split(line)[1:] for line in lines if line.startswith("dfr fix")]
+
+
+def test_the_first_run_is_not_red_and_what_is_new_is(folder: Path) -> None:
+    plant(folder, {"Dockerfile": OLD, "app/Dockerfile": b"FROM a\nRUN b\nRUN c\n"})
+    assert dfr(folder, "init", *ALL).code == 0
+    calls = commands(folder)
+    assert [call[:2] for call in calls] == [["fix", "--check"]] * 3
+    for call in calls:
+        assert dfr(folder, *call, *() if call[-1] == "." else ["Dockerfile"]).code == 0
+    plant(folder, {"Dockerfile": OLD + b"EXPOSE 80/TCP\n"})
+    for call in calls:
+        ended = dfr(folder, *call, *() if call[-1] == "." else ["Dockerfile"])
+        assert (ended.code, "1 change)" in ended.said) == (1, True)
+    report = json.loads((folder / "gl-code-quality-report.json").read_text())
+    names = [found["check_name"] for found in report]  # what is only told is no failure
+    assert names == ["repair-exposed-ports", "report-floating-tag"]
+
+
+def test_a_baseline_that_is_there_is_kept(folder: Path) -> None:
+    plant(folder, {"Dockerfile": OLD, ".dfr-baseline.json": b"{}"})
+    assert dfr(folder, "init", *ALL).code == 0
+    assert (folder / ".dfr-baseline.json").read_bytes() == b"{}"
+
+
+def test_a_baseline_is_written_by_no_module_of_the_folder(folder: Path) -> None:
+    trap = b"open('ran', 'w').close()\nraise SystemExit(0)\n"
+    plant(folder, {"Dockerfile": OLD, "refactor/__init__.py": trap, "typer.py": trap})
+    ended = subprocess.run(
+        [BIN / "dfr", "init", *ALL], cwd=folder, capture_output=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert not (folder / "ran").exists()
+    assert b"replace-maintainer" in (folder / ".dfr-baseline.json").read_bytes()
+
+
 def test_what_is_written_for_github_has_no_known_weakness(folder: Path) -> None:
     plant(folder, {"Dockerfile": OLD})
     dfr(folder, "init", *ALL)
@@ -518,6 +564,23 @@ def test_what_is_written_for_github_has_no_known_weakness(folder: Path) -> None:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", use)
     assert all(re.fullmatch(r"[\w/]+:v?[\d.]+@sha256:[0-9a-f]{64}", image)
                for image in pieces.SCANNERS.values())  # fmt: skip
+
+
+@pytest.mark.parametrize("scanner", ["trivy", "grype"])
+def test_what_is_written_does_not_hold_a_refactoring_up(scanner: str, folder: Path) -> None:
+    """A run of another image in a job is none of the repository's own."""
+    shutil.copytree(ROOT / "fixtures" / "flask-shop", folder, dirs_exist_ok=True)
+
+    def patch() -> bytes:
+        """Return the patch of the Dockerfile, without that of `.dockerignore`."""
+        ended = dfr(folder, "fix", "--check", "--level", "suggested", ".")
+        return ended.out.partition(b"--- /dev/null")[0]
+
+    before = patch()
+    assert b"+USER 10001:10001\n" in before
+    dfr(folder, "init", *ALL[:4], scanner, *ALL[5:])
+    assert "scan-images" in everything(folder)[JOBS]
+    assert patch() == before
 
 
 def test_values_of_a_list_in_brackets_are_read() -> None:
@@ -537,7 +600,7 @@ NAMES = [
 def test_the_hook_takes_what_a_search_finds(tmp_path: Path) -> None:
     plant(tmp_path, dict.fromkeys(NAMES, GOOD))
     found = {path.relative_to(tmp_path).as_posix() for path in discover([tmp_path]).files}
-    entries = load(Path(__file__).parent.parent.joinpath(".pre-commit-hooks.yaml").read_text())
+    entries = load((ROOT / ".pre-commit-hooks.yaml").read_text())
     local = load(pieces.hook())[0]["hooks"][0]
     for hook in (*entries, local):
         include, exclude = re.compile(hook["files"]), re.compile(hook["exclude"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,9 @@ says is not asked. The answer that is proposed is what the repository has alread
 Files are never overwritten: a hook or job is added at the end of what is there, and all else in the
 file stays as it is, comments too. Where that is not possible, what to add is printed. A second run
 changes nothing.
+
+What is pending when the checks are set up is accepted: it is written to .dfr-baseline.json, so that
+only what is new fails.
 
 A scan builds each image and looks for vulnerabilities that have been mended upstream. It fails only
 once there is a list of what is accepted (.trivyignore, .grype.yaml), which its first run prints.
@@ -82,6 +86,7 @@ def init(
 ) -> None:
     """Write what a repository needs."""
     from refactor.init.detected import detected
+    from refactor.init.pieces import BASELINE
     from refactor.init.plan import plan
 
     _check(folder, scan, level_name)
@@ -94,11 +99,16 @@ def init(
     steps = plan(folder, wanted)
     _show(steps)
     pending = [step for step in steps if step.changes]
-    if pending and not dry_run:
-        if ask.asked and not typer.confirm("Write this?", True, err=True):
-            raise typer.Exit(DONE)
+    checked = wanted.pre_commit or wanted.github or wanted.gitlab
+    fresh = checked and not os.path.lexists(folder / BASELINE)
+    if dry_run:
+        raise typer.Exit(_by_hand(steps))
+    if (pending or fresh) and ask.asked and not typer.confirm("Write this?", True, err=True):
+        raise typer.Exit(DONE)
+    if pending:
         _write(folder, pending)
-    _say_next(folder, wanted)
+    if fresh:
+        _accept(folder)
     raise typer.Exit(_by_hand(steps))
 
 
@@ -221,15 +231,21 @@ def _write(folder: Path, steps: Sequence[Step]) -> None:
         _say(f"{step.path}: {'written' if step.before is None else 'added to'}")
 
 
-def _say_next(folder: Path, wanted: Wanted) -> None:
-    """Say how what is there already is accepted, so that only what is new fails."""
+def _accept(folder: Path) -> None:
+    """Write what is pending now to the baseline: from then on, only what is new fails.
+
+    By a process of its own, which finds the configuration that has just been written; it is safe
+    from modules that lie in the folder.
+    """
     from refactor.init.pieces import BASELINE
 
-    if (wanted.pre_commit or wanted.github or wanted.gitlab) and not (folder / BASELINE).exists():
-        _say(
-            f"next: `dfr fix --baseline {BASELINE} --update-baseline .` accepts what is "
-            f"pending now; commit {BASELINE} with the rest"
+    words = ["fix", "--quiet", "--baseline", BASELINE, "--update-baseline", "."]
+    command = [sys.executable, "-P", "-m", "refactor.cli", *words]
+    if subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, check=False).returncode:
+        fail(
+            f"{BASELINE} is not written; mend what is named above, and run `dfr {' '.join(words)}`"
         )
+    _say(f"{BASELINE}: written: what is pending now is accepted, and what is new will fail")
 
 
 def _by_hand(steps: Sequence[Step]) -> int:

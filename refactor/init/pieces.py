@@ -85,7 +85,8 @@ def gitlab_scan(scanner: str, images: Sequence[Image], stage: str) -> str:
 
 
 def _script(scanner: str, column: int) -> str:
-    return re.sub(r"(?m)^(?=.)", " " * column, _filled(f"{scanner}.steps")).rstrip("\n")
+    """Return the commands of a scan, from a file that no survey takes for a script of ours."""
+    return re.sub(r"(?m)^(?=.)", " " * column, _filled(f"{scanner}.txt")).rstrip("\n")
 
 
 def _quoted(text: str) -> str:
