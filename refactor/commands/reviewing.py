@@ -25,8 +25,8 @@ from refactor.report import text
 from refactor.source import decode, encode
 
 HELP = """\
-y  make this change                    A  always: make all of this transform
-n  leave it out                        N  never: leave out all of this transform
+y  make this change                    A  always: all of this transform
+n  leave it out                        N  never: none of this transform
 a  make this and all that follow       d  done with this file: decide no more
 e  edit what it writes, in $EDITOR     x  explain the transform
 u  undo the last answer                q  quit; what was accepted is made
@@ -80,13 +80,12 @@ class _Screen:
 
     def run(self) -> None:
         """Ask until all is decided, or the person quits."""
-        while question := self.review.question():
+        while not self.quitting and (question := self.review.question()):
+            self.store()
             self.show(question)
             while not self.handled(question, self.key()):
                 pass
-            self.store()
-            if self.quitting:
-                return
+        self.store()
 
     def handled(self, question: Question, key: str) -> bool:
         """Act on a key; return whether the question is done with."""
