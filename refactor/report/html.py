@@ -1,13 +1,50 @@
-"""Untrusted text in HTML, and tables of it."""
+"""Pages that need nothing else: untrusted text in HTML, tables of it, and what is around them."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from html import escape
+from pathlib import Path
 
 from refactor.report.proof_words import cut
 
 _WIDTH = 400
+
+
+def part(name: str) -> str:
+    """Return a file beside this one: a sheet, a script, a piece of a page."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def page(
+    title: str, sheets: Sequence[str], body: Iterable[str], scripts: Sequence[str] = ()
+) -> Iterator[str]:
+    """Yield a page of a body that is written already.
+
+    Should an escape ever be forgotten: it loads nothing, and runs and styles by nothing but the
+    parts that are named here, which its policy knows by their digests.
+    """
+    style = "".join(map(part, sheets))
+    script = "".join(map(part, scripts))
+    allowed = f"default-src 'none'; style-src {_digest(style)}; base-uri 'none'; form-action 'none'"
+    if script:
+        allowed += f"; script-src {_digest(script)}"
+    yield (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{allowed}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f"<title>{text(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+    )
+    yield from body
+    yield f"<script>{script}</script>\n" if script else ""
+    yield "</body>\n</html>\n"
+
+
+def _digest(content: str) -> str:
+    return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
 
 
 def text(value: str, limit: int = _WIDTH) -> str:
@@ -36,6 +73,26 @@ def pair(before: str, after: str) -> str:
     if before == after:
         return before
     return f'{before}<span class="arrow"> → </span>{after}'
+
+
+def badge(name: str, tone: str) -> str:
+    """Return a word that stands out."""
+    return f'<span class="badge {tone}">{name}</span>'
+
+
+def bar(parts: Iterable[tuple[str, float]], whole: float, label: str = "") -> str:
+    """Return a bar whose parts, each of a tone, are as long as they are of the whole.
+
+    What there is can be seen, little as it may be. Without a label it only repeats what is said.
+    """
+    left, drawn = 0.0, []
+    for tone, value in parts:
+        if value and whole:
+            width = min(max(100 * value / whole, 0.4), 100)
+            drawn.append(f'<rect class="{tone}" x="{left:.2f}%" width="{width:.2f}%"/>')
+            left += width
+    spoken = f'role="img" aria-label="{text(label)}"' if label else 'aria-hidden="true"'
+    return f'<svg class="bar" {spoken}>{"".join(drawn)}</svg>'
 
 
 def table(

@@ -17,9 +17,9 @@ _LINE = 15.0  # a layer that is less high has no text
 
 # Once in a page: the hatching of wasted bytes.
 PATTERN = (
-    '<svg width="0" height="0" aria-hidden="true" style="position:absolute"><defs>'
+    '<svg class="unseen" aria-hidden="true"><defs>'
     '<pattern id="wasted" width="6" height="6" patternUnits="userSpaceOnUse" '
-    'patternTransform="rotate(45)"><rect width="2" height="6" style="fill:var(--hatch)"/>'
+    'patternTransform="rotate(45)"><rect class="hatch" width="2" height="6"/>'
     "</pattern></defs></svg>\n"
 )
 

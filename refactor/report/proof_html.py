@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from refactor.engine import Remark
 from refactor.proof.differences import Comparison, FileDifference, How
 from refactor.proof.images import Image
 from refactor.proof.results import Build, Proof, Question, Rebuild, Verdict
 from refactor.report import proof_words as words
-from refactor.report.html import code, folded, listed, pair, prose, table, text
+from refactor.report.html import badge, bar, code, folded, listed, pair, prose, table, text
+from refactor.report.html import page as whole
 from refactor.report.layer_picture import PATTERN, picture, tint
 
 _TONES = {
@@ -22,28 +22,18 @@ _TONES = {
     Verdict.REFUSED: "warn",
 }
 _ANSWERS = {"kept": "good", "lost": "bad", "none": "calm"}
-# What a page may load: nothing but its own styles, should an escape ever be forgotten.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _OPEN = 4  # so many files are open from the start
 _FILES, _NAMES, _LOG = 200, 60, 60  # the JSON has all
 
 
 def page(proofs: Sequence[Proof]) -> str:
     """Return the page."""
-    return "".join(_page(proofs))
+    title = f"Proof: {words.counted(len(proofs), 'Dockerfile')}"
+    return "".join(whole(title, ("page.css", "proof.css"), _body(proofs)))
 
 
-def _page(proofs: Sequence[Proof]) -> Iterator[str]:
-    style = (Path(__file__).parent / "proof.css").read_text(encoding="utf-8")
-    yield (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>Proof: {words.counted(len(proofs), 'Dockerfile')}</title>\n"
-        f"<style>\n{style}</style>\n</head>\n<body>\n{PATTERN}<main>\n"
-        "<h1>Dockerfiles before and after</h1>\n"
-    )
+def _body(proofs: Sequence[Proof]) -> Iterator[str]:
+    yield f"{PATTERN}<main>\n<h1>Dockerfiles before and after</h1>\n"
     before, after = words.totals(proofs)
     total = words.tally(proofs)
     if before and len(proofs) > 1:
@@ -56,7 +46,7 @@ def _page(proofs: Sequence[Proof]) -> Iterator[str]:
         yield from _file(proof, number, number <= _OPEN or proof.verdict not in words.GOOD)
     yield (
         "<footer>Both images were built, compared and asked. What two builds of the same text "
-        "differ in is left out. MB are a million bytes.</footer>\n</main>\n</body>\n</html>\n"
+        "differ in is left out. MB are a million bytes.</footer>\n</main>\n"
     )
 
 
@@ -107,7 +97,7 @@ def _file(proof: Proof, number: int, is_open: bool) -> Iterator[str]:
 
 
 def _badge(verdict: Verdict) -> str:
-    return f'<span class="badge {_TONES[verdict]}">{verdict}</span>'
+    return badge(verdict, _TONES[verdict])
 
 
 def _both_sizes(comparison: Comparison) -> tuple[int, int]:
@@ -116,14 +106,7 @@ def _both_sizes(comparison: Comparison) -> tuple[int, int]:
 
 def _bars(values: tuple[float, float], largest: float) -> str:
     """Return two bars, one below the other."""
-    return _meter("old", values[0], largest) + _meter("new", values[1], largest)
-
-
-def _meter(tone: str, value: float, largest: float) -> str:
-    """Return a bar, as long as a value is in comparison with the largest one."""
-    width = 100 * value / largest if largest else 0
-    bar = f'<i class="{tone}" style="width:{width:.2f}%"></i>' if value else ""
-    return f'<div class="meter">{bar}</div>'
+    return bar([("old", values[0])], largest) + bar([("new", values[1])], largest)
 
 
 def _failure(proof: Proof) -> Iterator[str]:
@@ -232,11 +215,11 @@ def _files(comparison: Comparison) -> Iterator[str]:
         yield '<h3>Files that differ</h3>\n<div class="groups">\n'
         largest = max(abs(row.size) for row in rows)
         for row in rows:
-            bar = _meter("new" if row.size > 0 else "old", abs(row.size), largest)
+            size = bar([("new" if row.size > 0 else "old", abs(row.size))], largest)
             yield (
                 f'<details><summary><span>{row.group}</span><span class="soft">'
                 f'{words.counts(row.counts)}</span><span class="number">'
-                f"{words.signed(row.size)}</span>{bar}</summary>\n"
+                f"{words.signed(row.size)}</span>{size}</summary>\n"
             )
             yield from _paths(row.files)
             yield "</details>\n"
@@ -281,8 +264,7 @@ def _questions(questions: Sequence[Question]) -> Iterator[str]:
     for question in sorted(questions, key=lambda question: question.is_kept):
         before, after = words.answers(question)
         mark = words.mark(question)
-        badge = f'<span class="badge {_ANSWERS[mark]}">{mark}</span>'
-        rows.append((badge, code(question.text), text(before), text(after)))
+        rows.append((badge(mark, _ANSWERS[mark]), code(question.text), text(before), text(after)))
     yield '<div class="asked">\n'
     yield from table(("", "Question", "Before", "After"), rows)
     yield "</div>\n"
@@ -293,8 +275,8 @@ def _rebuild(rebuild: Rebuild) -> Iterator[str]:
     largest = max(rebuild.before.seconds, rebuild.after.seconds)
     yield '<div class="times">\n'
     for name, tone, build in (("before", "old", rebuild.before), ("after", "new", rebuild.after)):
-        bar = _meter(tone, build.seconds, largest)
-        yield f"<span>{name}</span>{bar}<span>{_seconds(build)}</span>\n"
+        time = bar([(tone, build.seconds)], largest)
+        yield f"<span>{name}</span>{time}<span>{_seconds(build)}</span>\n"
     yield "</div>\n"
     for name, build in (("before", rebuild.before), ("after", rebuild.after)):
         if build.ran:
