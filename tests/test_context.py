@@ -6,10 +6,13 @@ import pytest
 
 from refactor.batch import Wishes, one, repository
 from refactor.compose import refactor
+from refactor.config import Config
 from refactor.context import MAX_NAMES, DiskContext, MemoryContext, Overlay, Subtree
+from refactor.engine import Changed, run
 from refactor.facts.homes import home
 from refactor.model import Change, FileEdits, Phase, Safety, transform
 from refactor.patch import beside
+from refactor.project import Site
 from refactor.sent import sent
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span
@@ -193,3 +196,30 @@ def test_a_link_is_no_other_file(tmp_path: Path) -> None:
     with pytest.raises(Unwritable, match="symbolic link"):
         write(file, b"FROM a\n", b"FROM b\n", [(other, None, b".git\n")])
     assert file.read_text() == "FROM a\n"
+
+
+def test_a_neighbour_that_has_no_stage_yet_is_no_obstacle() -> None:
+    tree = MemoryContext({
+        "Dockerfile": b"FROM python:3.12\nCOPY . /a\nCMD python /a/x.py\n", "x.py": b"print(1)\n",
+        ".git/HEAD": b"ref", "new.Dockerfile": b"# soon\nARG A\n",
+    })  # fmt: skip
+    config = Config(level=Safety.RISKY)
+    result = run("Dockerfile", tree.head("Dockerfile", 999), config, Site(tree, "Dockerfile"))
+    assert isinstance(result, Changed)
+    assert [other.path for other in result.others] == [".dockerignore"]
+
+
+def test_a_split_copies_nothing_on_that_need_not_be_in_the_context() -> None:
+    """A repository is there with its `.git`: it neither goes into the image nor is in the way."""
+    root = Path(__file__).parent.parent / "fixtures" / "go-static"
+    files = {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    tree = MemoryContext({**files, ".git/HEAD": b"ref: refs/heads/main\n"})
+    config = Config(level=Safety.RISKY)
+    result = run("Dockerfile", files["Dockerfile"], config, Site(tree, "Dockerfile"))
+    assert isinstance(result, Changed)
+    assert b"COPY --from=builder" in result.after
+    assert b".git" not in result.after
+    assert [(other.path, other.after.splitlines()[-1]) for other in result.others] == [
+        (".dockerignore", b".git")
+    ]
+    assert "dropped" not in {remark.kind for remark in result.remarks}

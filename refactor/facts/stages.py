@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from refactor.facts.images import Family, Image, image
@@ -89,9 +90,7 @@ def graph(dockerfile: Dockerfile, aliases: Mapping[str, str]) -> Graph:
                 arguments[name] = expand(default, arguments, dockerfile.escape)
     stages: list[Stage] = []
     names: dict[str, int] = {}
-    for index, (start, end) in enumerate(
-        zip(cuts, [*cuts[1:], len(dockerfile.instructions)], strict=True)
-    ):
+    for index, (start, end) in enumerate(pairwise([*cuts, len(dockerfile.instructions)])):
         first = dockerfile.instructions[start]
         words = first.args.split()
         base = expand(words[0] if words else "", arguments, dockerfile.escape)
