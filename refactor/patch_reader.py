@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import combinations_with_replacement
+from math import comb
 from typing import Any, NamedTuple
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)", re.DOTALL)
+MAX_PLACES = 1000
 _OCTAL = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
@@ -137,13 +141,18 @@ def patched(text: str, part: Part) -> str:
 
 
 def _hunk(path: str, first: int, region: Sequence[str], hunk: Hunk) -> Iterator[str]:
+    """Yield what becomes of some lines: context as it is, and blocks of `-` and `+` in between."""
     at = 0
+    block = _Block([[]], [], [])
     for sign, line in hunk.rows:
         if sign == "+":
-            yield line
+            block.added.append(line)
             continue
+        if sign == " " or block.added:
+            yield from block.lines()
+            block = _Block([[]], [], [])
         while at < len(region) and region[at].rstrip() != line.rstrip():
-            yield region[at]
+            block.keep(region[at])
             at += 1
         if at == len(region):
             raise PatchError(
@@ -151,6 +160,43 @@ def _hunk(path: str, first: int, region: Sequence[str], hunk: Hunk) -> Iterator[
                 "is the patch of this file, as it is now?"
             )
         if sign == " ":
+            yield from block.lines()
+            block = _Block([[]], [], [])
             yield region[at]
+        else:
+            block.removed[-1].append(region[at])
         at += 1
+    yield from block.lines()
     yield from region[at:]
+
+
+class _Block(NamedTuple):
+    """Lines that others replace; where a person took a `-` line out, the line is `kept` between."""
+
+    removed: list[list[str]]
+    kept: list[str]
+    added: list[str]
+
+    def keep(self, line: str) -> None:
+        """Take a line that stays, and is no part of what is removed in front of it."""
+        self.kept.append(line)
+        self.removed.append([])
+
+    def lines(self) -> Iterator[str]:
+        """Yield what is there afterwards: what stays between the lines that are most alike."""
+        cuts = (0,) * len(self.kept)
+        if self.kept and comb(len(self.added) + len(self.kept), len(self.kept)) <= MAX_PLACES:
+            places = combinations_with_replacement(range(len(self.added) + 1), len(self.kept))
+            cuts = min(places, key=self._unlikeness)
+        for line, start, end in zip(self.kept, (0, *cuts), cuts, strict=False):
+            yield from self.added[start:end]
+            yield line
+        yield from self.added[cuts[-1] if cuts else 0 :]
+
+    def _unlikeness(self, cuts: tuple[int, ...]) -> float:
+        ends = (*cuts, len(self.added))
+        pairs = zip(self.removed, (0, *cuts), ends, strict=True)
+        return -sum(
+            SequenceMatcher(None, "".join(old), "".join(self.added[start:end])).ratio()
+            for old, start, end in pairs
+        )

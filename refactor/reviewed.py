@@ -30,77 +30,86 @@ class Target:
     others: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass
+class Nearest:
+    """Makes the changes that come nearer to a target, but for those that are `given` by their site.
+
+    `seen` are the decisions so far, by site.
+    """
+
+    target: Target
+    given: Mapping[str, bool] = field(default_factory=dict)
+    seen: dict[str, Decision] = field(default_factory=dict)
+    claims: dict[Claim, None] = field(default_factory=dict)
+
+    def __call__(self, proposal: Proposal) -> Change | None:
+        """Return the change, if it is to be made."""
+        site, key, _ = proposal.identity
+        self.claims.update(dict.fromkeys(proposal.change.claims))
+        wanted = self.given.get(site)
+        if wanted is None:
+            wanted = self._nearer(proposal)
+        self.seen[site] = Decision(wanted, proposal.transform.id, site, key, proposal.change.reason)
+        return proposal.change if wanted else None
+
+    def _nearer(self, proposal: Proposal) -> bool:
+        before = proposal.snapshot
+        after, _ = attempt(before, [proposal.change])
+        if after is None:
+            return False
+        now = _distance(before.text, before.files, self.target)
+        return _distance(after.text, after.files, self.target) < now
+
+
 @dataclass(frozen=True)
 class Match:
-    """The changes that lead nearest to a target, and which were found besides."""
+    """The changes that lead nearest to a target: how they are found again, and what was decided."""
 
-    made: frozenset[str]
-    left: frozenset[str]
-    claims: tuple[Claim, ...]
+    given: Mapping[str, bool]
     distance: int
     decisions: tuple[Decision, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
 def matched(task: Task, target: Target) -> Match:
     """Return which changes lead to a target: each is taken if it comes nearer, then tried again."""
     best = _tried(task, target, {})
     tries = 0
-    sites = sorted(best.made | best.left)
-    while best.distance and tries < MAX_TRIES and sites:
-        site = sites.pop()
-        flipped = dict.fromkeys(best.made, True) | dict.fromkeys(best.left, False)
-        flipped[site] = site not in best.made
-        found = _tried(task, target, flipped)
+    open_sites = [decision.site for decision in best.decisions]
+    while best.distance and tries < MAX_TRIES and open_sites:
+        site = open_sites.pop()
+        given = {decision.site: decision.accept for decision in best.decisions}
+        found = _tried(task, target, {**given, site: not given.get(site, False)})
         tries += 1
         if found.distance < best.distance:
             best = found
-            sites = sorted(best.made | best.left)
+            open_sites = [decision.site for decision in best.decisions]
     return best
 
 
 def applied(task: Task, target: Target, match: Match) -> Result:
     """Make the changes that a patch holds, and what is left of it by hand, if that verifies."""
+    nearest = Nearest(target, match.given)
 
     def decide(proposal: Proposal) -> Change | None:
-        wanted = proposal.transform.id == BY_HAND or proposal.identity.site in match.made
-        return proposal.change if wanted else None
+        return proposal.change if proposal.transform.id == BY_HAND else nearest(proposal)
 
     extra = (_by_hand(target.text, match.claims, task.config.level),) if match.distance else ()
     return run(task.name, task.data, task.config, task.site, decide, extra)
 
 
 def _tried(task: Task, target: Target, given: Mapping[str, bool]) -> Match:
-    """Run once: a change that nothing is said of is made if it comes nearer to the target."""
-    seen: dict[str, Decision] = {}
-    claims: dict[Claim, None] = {}
-
-    def decide(proposal: Proposal) -> Change | None:
-        site = proposal.identity.site
-        claims.update(dict.fromkeys(proposal.change.claims))
-        wanted = given.get(site)
-        if wanted is None:
-            wanted = _nearer(proposal, target)
-        transform, reason = proposal.transform.id, proposal.change.reason
-        seen[site] = Decision(wanted, transform, site, proposal.identity.key, reason)
-        return proposal.change if wanted else None
-
+    nearest = Nearest(target, given)
     try:
-        _, found = outcome(task.name, parse(decode(task.data)), task.config, task.site, decide)
+        _, found = outcome(task.name, parse(decode(task.data)), task.config, task.site, nearest)
     except Unstable:
-        return Match(frozenset(), frozenset(seen), (), len(task.data) + 1)
-    made = frozenset(step.identity.site for step in found.steps if step.identity)
-    distance = _distance(found.snapshot.text, found.snapshot.files, target)
-    decisions = tuple(d._replace(accept=d.site in made) for d in seen.values())
-    return Match(made, frozenset(seen) - made, tuple(claims), distance, decisions)
-
-
-def _nearer(proposal: Proposal, target: Target) -> bool:
-    before = proposal.snapshot
-    after, _ = attempt(before, [proposal.change])
-    if after is None:
-        return False
-    now = _distance(before.text, before.files, target)
-    return _distance(after.text, after.files, target) < now
+        return Match(given, len(task.data) + 1)
+    made = {step.identity.site for step in found.steps if step.identity}
+    return Match(
+        given, _distance(found.snapshot.text, found.snapshot.files, target),
+        tuple(d._replace(accept=d.site in made) for d in nearest.seen.values()),
+        tuple(nearest.claims),
+    )  # fmt: skip
 
 
 def _distance(text: str, files: Mapping[str, str], target: Target) -> int:

@@ -59,6 +59,8 @@ def verify(
         return "a comment is moved past another"
     if before.build.directives != after.build.directives:
         return "the parser directives differ"
+    if any(ins.keyword != "ARG" for ins in after.graph.globals):
+        return "an instruction stands in front of the first FROM"
     relation = _Relation(claims, frozenset(assumes), before, after)
     reason = relation.builds(before.build, after.build) or relation.context(after.build)
     if not spare:
@@ -202,6 +204,8 @@ class _Relation(Structural):
                 at += 1
                 continue
             wanted = before[at] if at < len(before) else "nothing"
+            if _text(event) == _text(wanted):
+                return f"{_text(event)!r} runs with another environment, folder, user or shell"
             return f"{_text(event)!r} where {_text(wanted)!r} was"
         while top and at < len(before) and self.dropped(before[at]):
             self.removed.append(at)
