@@ -44,6 +44,8 @@ class Wishes:
 
     def recall(self, name: str) -> Recall | None:
         """Return what was decided on a file; None where all changes are to be made."""
+        if self.decisions is None and not self.baseline:
+            return None
         from refactor.decisions import Decided, Recall
 
         if self.decisions is not None:
