@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from refactor.commands import options
 from refactor.commands.options import ERROR, fail
 from refactor.registry import Unusable, entries
 from refactor.registry import select as choose
@@ -68,7 +69,12 @@ def list_transforms() -> None:
 
 @app.command()
 def explain(
-    id: Annotated[str, typer.Argument(help="A transform, as `dfr list` names it.")],
+    id: Annotated[
+        str,
+        typer.Argument(
+            help="A transform, as `dfr list` names it.", autocompletion=options.transforms
+        ),
+    ],
 ) -> None:
     """Explain a transform: what it does, why, and when it does not.
 

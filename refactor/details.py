@@ -8,9 +8,9 @@ from typing import NamedTuple
 from refactor.compose import Outcome, Step, attempt
 from refactor.identity import Lineage
 from refactor.model import Change, FileEdits
-from refactor.patch import beside, unified
+from refactor.patch import CONTEXT, beside, unified
 from refactor.snapshot import Snapshot
-from refactor.source import apply
+from refactor.source import Edit, Span, apply
 
 
 class Replacement(NamedTuple):
@@ -61,11 +61,26 @@ def details(outcome: Outcome, first: Snapshot, path: str) -> list[Detail]:
 
 def difference(change: Change, before: Snapshot, path: str) -> Iterator[str]:
     """Yield the lines of the diff that a change alone makes."""
-    yield from unified(path, before.text, apply(before.text, change.edits))
+    yield from _near(path, before, change)
     for edits in change.files:
         old = before.read(edits.path)
         name = beside(path, before.place, edits.path)
         yield from unified(name, old, apply(old or "", edits.edits))
+
+
+def _near(path: str, before: Snapshot, change: Change) -> Iterator[str]:
+    """Yield the diff of the Dockerfile, made of the lines around the edits alone."""
+    if not change.edits:
+        return
+    text = before.text
+    start = min(edit.span.start for edit in change.edits)
+    end = max(edit.span.end for edit in change.edits)
+    for _ in range(CONTEXT + 2):
+        start = text.rfind("\n", 0, max(0, start - 1)) + 1
+        end = text.find("\n", end) + 1 or len(text)
+    edits = [Edit(Span(e.span.start - start, e.span.end - start), e.text) for e in change.edits]
+    part = text[start:end]
+    yield from unified(path, part, apply(part, edits), above=before.dockerfile.line(start) - 1)
 
 
 def _replacements(change: Change, path: str, before: Snapshot) -> Iterator[Replacement]:

@@ -7,15 +7,16 @@ changes rewrite, join and move them. Comments and blanks count for nothing.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from refactor.model import Change
 from refactor.snapshot import Snapshot
-from refactor.source import Moves, Span
+from refactor.source import Edit, Moves
 from refactor.syntax import Instruction
 
 _STAGE = re.compile(r"stage (\d+)")
@@ -66,13 +67,18 @@ class Lineage:
         moves = Moves([edit for change, _ in changes for edit in change.edits])
         old = [moves.moved(ins.span) for ins in before.dockerfile.instructions]
         new = after.dockerfile.instructions
+        # Edits keep the order: what meets an instruction are neighbours.
+        starts, ends = [span.start for span in old], [span.end for span in old]
         parents = [
             [
-                name for name, there in zip(self.names, old, strict=True)
-                if there.start < ins.span.end and ins.span.start < there.end
+                self.names[at]
+                for at in range(
+                    bisect_right(ends, ins.span.start), bisect_left(starts, ins.span.end)
+                )
+                if starts[at] < ends[at]
             ]
             for ins in new
-        ]  # fmt: skip
+        ]
         touched = self._touched_names(before, [change for change, _ in changes])
         written = sorted(
             (moves.before(edit.span.start), identity.key)
@@ -117,9 +123,10 @@ class Lineage:
     def _touched_names(self, before: Snapshot, changes: Sequence[Change]) -> dict[str, list[str]]:
         """Return the instructions that changes are of, by what they say: some are only moved."""
         found: dict[str, list[str]] = {}
-        for ins, name in zip(before.dockerfile.instructions, self.names, strict=True):
-            if any(_touches(edit.span, ins) for change in changes for edit in change.edits):
-                found.setdefault(_canonical(before, ins), []).append(name)
+        edits = [edit for change in changes for edit in change.edits]
+        for at in _touched(before, edits):
+            text = _canonical(before, before.dockerfile.instructions[at])
+            found.setdefault(text, []).append(self.names[at])
         return found
 
     def identities(
@@ -134,7 +141,7 @@ class Lineage:
         used = set(taken)
         for change in changes:
             subject, payload = self._texts(snapshot, change)
-            touched = list(self._touched(snapshot, change))
+            touched = list(self._about(snapshot, change))
             about = _hash(transform, subject, *touched)
             number = 0
             while (site := _hash(about, str(number))) in used:
@@ -148,15 +155,11 @@ class Lineage:
             found.append(Identity(site, _hash(site, payload), earlier))
         return found
 
-    def _touched(self, snapshot: Snapshot, change: Change) -> Iterator[str]:
+    def _about(self, snapshot: Snapshot, change: Change) -> Iterator[str]:
         """Yield what a change is about: instructions, the stage if it is between them, files."""
-        instructions = snapshot.dockerfile.instructions
-        found = False
-        for ins, name in zip(instructions, self.names, strict=True):
-            if any(_touches(edit.span, ins) for edit in change.edits):
-                found = True
-                yield name
-        if not found and change.edits:
+        touched = _touched(snapshot, change.edits)
+        yield from (self.names[at] for at in touched)
+        if not touched and change.edits:
             at = min(edit.span.start for edit in change.edits)
             yield self._stage_at(snapshot, at)
         yield from (edits.path for edits in change.files)
@@ -200,11 +203,26 @@ def _canonical(snapshot: Snapshot, ins: Instruction) -> str:
     return "\n".join([" ".join(ins.logical.text.split()), *bodies])
 
 
-def _touches(span: Span, ins: Instruction) -> bool:
-    """Whether an edit is of an instruction; what is written in front of it or behind is not."""
-    if span.start == span.end:
-        return ins.span.start < span.start <= ins.code_end
-    return span.start < ins.span.end and ins.span.start < span.end
+def _touched(snapshot: Snapshot, edits: Iterable[Edit]) -> list[int]:
+    """Return which instructions edits are of; what is written in front or behind is not of them."""
+    instructions = snapshot.dockerfile.instructions
+    starts = snapshot.fact(_starts)
+    found: set[int] = set()
+    for span, _ in edits:
+        first = max(0, bisect_right(starts, span.start) - 1)
+        for at in range(first, bisect_right(starts, span.end)):
+            ins = instructions[at]
+            if span.start == span.end:
+                meets = ins.span.start < span.start <= ins.code_end
+            else:
+                meets = span.start < ins.span.end and ins.span.start < span.end
+            if meets:
+                found.add(at)
+    return sorted(found)
+
+
+def _starts(snapshot: Snapshot) -> list[int]:
+    return [ins.span.start for ins in snapshot.dockerfile.instructions]
 
 
 def _tokens(text: str) -> str:

@@ -16,11 +16,12 @@ _Opcode = tuple[str, int, int, int, int]
 
 
 def unified(
-    path: str, before: str | None, after: str, marks: Sequence[tuple[Span, str]] = ()
-) -> Iterator[str]:
+    path: str, before: str | None, after: str, marks: Sequence[tuple[Span, str]] = (),
+    above: int = 0,
+) -> Iterator[str]:  # fmt: skip
     """Yield the lines of a diff; `marks` say which transform wrote which part of `after`.
 
-    `before` is None for a file that is new.
+    `before` is None for a file that is new. `above` lines of both, which are equal, are left out.
     """
     if before == after:
         return
@@ -32,7 +33,8 @@ def unified(
     for group in _groups(old, new):
         i1, i2, j1, j2 = group[0][1], group[-1][2], group[0][3], group[-1][4]
         names = _names(marks, Span(starts[j1], starts[j2]))
-        yield f"@@ -{_range(i1, i2)} +{_range(j1, j2)} @@{' ' if names else ''}{names}\n"
+        old_range, new_range = _range(i1, i2, above), _range(j1, j2, above)
+        yield f"@@ -{old_range} +{new_range} @@{' ' if names else ''}{names}\n"
         for tag, a1, a2, b1, b2 in group:
             if tag == "equal":
                 yield from _marked(" ", old[a1:a2])
@@ -80,11 +82,11 @@ def _groups(old: list[str], new: list[str]) -> list[list[_Opcode]]:
     return groups
 
 
-def _range(start: int, stop: int) -> str:
+def _range(start: int, stop: int, above: int) -> str:
     length = stop - start
     if length == 1:
-        return str(start + 1)
-    return f"{start + 1 if length else start},{length}"
+        return str(above + start + 1)
+    return f"{above + start + 1 if length else above + start},{length}"
 
 
 def _names(marks: Sequence[tuple[Span, str]], span: Span) -> str:

@@ -536,3 +536,26 @@ def test_both_commands_are_installed(folder: Path) -> None:
             [bin_folder / name, "list"], capture_output=True, check=True, cwd=folder
         )
         assert b"replace-maintainer" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("dfr f", "fix"),
+        ("dfr fix --up", "--update-baseline"),
+        ("dfr fix --level s", "safe suggested"),
+        ("dfr fix --format gi", "github gitlab"),
+        ("dfr fix --select merge-runs,use-apt", "merge-runs,use-apt-get"),
+        ("dfr explain replace", "replace-maintainer"),
+    ],
+)
+def test_a_shell_completes(words: str, wanted: str) -> None:
+    environment = {
+        **os.environ, "_DFR_COMPLETE": "complete_bash", "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+    }  # fmt: skip
+    program = "import sys; sys.argv[0] = 'dfr'; from refactor.cli import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert result.stdout.split() == wanted.split()

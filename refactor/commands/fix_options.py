@@ -7,6 +7,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+NAMES = ("text", "json", "sarif", "github", "gitlab", "junit", "markdown", "html")
+
 Paths = Annotated[list[Path] | None, Argument(help="Files or folders; - reads standard input.")]
 Check = Annotated[
     bool, Option("--check", help="Write nothing; exit with 1 if anything would change.")
@@ -38,6 +40,7 @@ Format = Annotated[
     Option(
         "--format", metavar="NAME",
         help="text, json, sarif, github, gitlab, junit, markdown or html.",
+        autocompletion=lambda incomplete: [n for n in NAMES if n.startswith(incomplete)],
     ),
 ]  # fmt: skip
 Output = Annotated[Path | None, Option("--output", "-o", help="Write the report to this file.")]

@@ -15,19 +15,41 @@ from refactor.batch import Wishes
 from refactor.config import level
 from refactor.discover import Found
 from refactor.project import referenced
+from refactor.registry import entries
 from refactor.registry import select as choose
 from refactor.report import text
 
 DONE, PENDING, ERROR, REFUSED = 0, 1, 2, 3
 
+
+def transforms(incomplete: str) -> list[str]:
+    """Complete the last of some ids of transforms."""
+    done, comma, last = incomplete.rpartition(",")
+    return [f"{done}{comma}{entry.id}" for entry in entries() if entry.id.startswith(last)]
+
+
+def levels(incomplete: str) -> list[str]:
+    """Complete a level."""
+    return [name for name in ("safe", "suggested", "risky") if name.startswith(incomplete)]
+
+
 Level = Annotated[
     str | None,
-    typer.Option("--level", metavar="safe|suggested|risky", help="How far changes may go."),
-]
+    typer.Option(
+        "--level", metavar="safe|suggested|risky", help="How far changes may go.",
+        autocompletion=levels,
+    ),
+]  # fmt: skip
 Select = Annotated[
-    str, typer.Option("--select", help="Only these transforms: ids with commas, or `all`.")
+    str,
+    typer.Option(
+        "--select", help="Only these transforms: ids with commas, or `all`.",
+        autocompletion=transforms,
+    ),
+]  # fmt: skip
+Ignore = Annotated[
+    str, typer.Option("--ignore", help="Not these transforms.", autocompletion=transforms)
 ]
-Ignore = Annotated[str, typer.Option("--ignore", help="Not these transforms.")]
 ContextFolder = Annotated[
     Path | None,
     typer.Option("--context", help="The build context's folder; else it is found out."),
