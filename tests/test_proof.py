@@ -21,6 +21,7 @@ from refactor.batch import Wishes
 from refactor.compose import State, everything, refactor
 from refactor.config import Config
 from refactor.context import MemoryContext
+from refactor.decisions import Decided, Recall
 from refactor.engine import outcome
 from refactor.model import Change, Claim, Effect, Phase, Safety, Transform
 from refactor.project import Site
@@ -514,6 +515,8 @@ def test_what_is_declined_is_not_made() -> None:
     decline = Decline(frozenset({step.identity.site}))
     _, less = outcome("Dockerfile", parse(text), config, Site(tree), decline)
     assert [step.transform.id for step in less.steps] == ["unify-instruction-case"]
+    both = Decline(decline.sites, Recall(Decided()))
+    assert not outcome("Dockerfile", parse(text), config, Site(tree), both)[1].steps
 
 
 # What is declared

@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from refactor.batch import Task, Wishes, task
-from refactor.compose import Outcome, State
+from refactor.compose import Outcome, State, everything
 from refactor.engine import Changed, Failed, Refused, Remark, Result, outcome, run
 from refactor.model import Effect
 from refactor.proof import archive, asking, declaring, processes
@@ -77,7 +77,8 @@ def prove(
     found = task(path, wishes)
     if isinstance(found, Result):
         return Proven(_without(found), found)
-    decide = Decline(frozenset(key.site for key in declined))
+    decided = wishes.recall(found.name) or everything
+    decide = Decline(frozenset(key.site for key in declined), decided)
     result = run(found.name, found.data, found.config, found.site, decide)
     if not isinstance(result, Changed):
         return Proven(_without(result), result)

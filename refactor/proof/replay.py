@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from refactor.compose import Outcome, Proposal, State
+from refactor.compose import Decide, Outcome, Proposal, State, everything
 from refactor.model import Change
 from refactor.proof.results import Cause
 
@@ -21,13 +21,14 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Decline:
-    """Declines the changes of some sites, and takes all others."""
+    """Declines the changes of some sites; of all others it does what was decided before."""
 
     sites: frozenset[str]
+    before: Decide = everything
 
     def __call__(self, proposal: Proposal) -> Change | None:
-        """Return the change, if it is to be made."""
-        return None if proposal.identity.site in self.sites else proposal.change
+        """Return the change to make, if any."""
+        return None if proposal.identity.site in self.sites else self.before(proposal)
 
 
 def first_broken(outcome: Outcome, is_broken: Callable[[State], bool]) -> tuple[Cause, Key] | None:
