@@ -125,7 +125,7 @@ def one(path: Path, wishes: Wishes) -> Result:
         return found
     recall = wishes.recall(found.name)
     result = run(found.name, found.data, found.config, found.site, recall)
-    return recall.judged(result) if recall else result
+    return recall.judged(result, found.data) if recall else result
 
 
 @lru_cache(maxsize=16)

@@ -54,9 +54,21 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options of no command."""
+    if version:
+        typer.echo(f"dockerfile-refactor {options.version()}")
+        raise typer.Exit
+
+
 @app.command("list")
 def list_transforms() -> None:
-    """List the transforms: id, phase, whether on by default, title.
+    """List the transforms in the order in which they run: id, whether off by default, title.
 
     Example: dfr list
     """

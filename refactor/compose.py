@@ -286,7 +286,7 @@ def _apply(run: _Run, transform: Transform, changes: list[Change]) -> bool:
     if after is not None:
         _keep(run, transform, changes, after)
         return True
-    if len(run.drops) >= MAX_DROPS:
+    if sum(not drop.change.by_hand for drop in run.drops) >= MAX_DROPS:
         return False  # each takes a parse of the whole text, and one is a bug to report already
     if len(changes) == 1:
         run.drops.append(Drop(transform, changes[0], reason))

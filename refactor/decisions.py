@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ class Decision(NamedTuple):
         """Return the change to make."""
         if not self.accept or self.is_stale(proposal.identity.key) or proposal.again:
             return None
-        if self.text is None:
+        if self.text is None or not proposal.change.edits:
             return proposal.change
         return by_hand(proposal.change, proposal.snapshot.text, self.text)
 
@@ -92,16 +93,20 @@ def read(path: Path) -> dict[str, Decided]:
             raise DecisionsError(f"{path}: larger than {MAX_BYTES} bytes")
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["version"] != VERSION:
-            raise DecisionsError(f"{path}: version {data['version']!r}; this reads {VERSION}")
+            raise DecisionsError(
+                f"{path}: version {data['version']!r} of decisions; this program reads {VERSION}"
+            )
         return {name: _decided(found) for name, found in data["files"].items()}
     except OSError as error:
         raise DecisionsError(f"{path}: {error.strerror or error}") from None
     except DecisionsError:
         raise
     except (ValueError, RecursionError) as error:
-        raise DecisionsError(f"{path}: not JSON: {error}") from None
+        raise DecisionsError(f"{path}: no decisions or baseline of dfr's: {error}") from None
     except (KeyError, TypeError, AttributeError) as error:
-        raise DecisionsError(f"{path}: no file of decisions: {error!r}") from None
+        raise DecisionsError(
+            f"{path}: no decisions or baseline of dfr's ({error!r}): write it anew"
+        ) from None
 
 
 def _decided(data: Mapping[str, Any]) -> Decided:
@@ -170,23 +175,36 @@ def by_hand(change: Change, text: str, written: str) -> Change:
 
 @dataclass(frozen=True)
 class Recall:
-    """Makes what was accepted; of what nobody decided on, all (`rest`) or nothing."""
+    """Makes what was accepted; of what nobody decided on, all (`rest`) or nothing.
+
+    `met` are the sites of decisions that changes were proposed for.
+    """
 
     decided: Decided
     rest: bool = False
+    met: set[str] = field(default_factory=set)
 
     def __call__(self, proposal: Proposal) -> Change | None:
         """Return the change to make, if any."""
         decision = self.decided.on(proposal.identity)
         if decision is None:
             return proposal.change if self.rest and not proposal.again else None
+        self.met.add(decision.site)
         return decision.made(proposal)
 
-    def judged(self, result: Result) -> Result:
-        """Return a result that says what is undecided, and what another change was accepted for."""
+    def judged(self, result: Result, data: bytes) -> Result:
+        """Return a result that says what is undecided, and what of the accepted is not made.
+
+        `data` are the bytes that were read. What was accepted for other bytes may be made already.
+        """
         if not isinstance(result, Changed | Unchanged):
             return result
-        return replace(result, remarks=tuple(r for r in map(self._judged, result.remarks) if r))
+        found = [remark for remark in map(self._judged, result.remarks) if remark]
+        if self.decided.sha256 == sha256(data).hexdigest():
+            for decision in self.decided.decisions:
+                if decision.accept and decision.site not in self.met:
+                    found.append(Remark("unmet", decision.transform, 0, decision.reason))
+        return replace(result, remarks=tuple(found))
 
     def _judged(self, remark: Remark) -> Remark | None:
         if remark.kind != "left" or remark.identity is None:
@@ -194,6 +212,6 @@ class Recall:
         decision = self.decided.on(remark.identity)
         if decision is None:
             return remark._replace(kind="undecided")
-        if decision.is_stale(remark.identity.key) and decision.text is None:
+        if decision.is_stale(remark.identity.key) and not remark.again:
             return remark._replace(kind="stale")
         return None

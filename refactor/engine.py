@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 class Remark(NamedTuple):
     """What is said about a place: a change, a refusal, a notice, or a change that was dropped.
 
-    With decisions also `left`: a change that was not made, with its identity. `line` is that of the
-    file as it was read; 0 is the file as a whole.
+    With decisions also `left`: a change that was not made, with its identity (`again` if another
+    one was made there), and `unverified`: what a person wrote, and was not made. `line` is that of
+    the file as it was read; 0 is the file as a whole.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Remark(NamedTuple):
     assumes: tuple[str, ...] = ()
     detail: Detail | None = None
     identity: Identity | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,10 @@ def _options(transforms: Sequence[Transform], config: Config) -> dict[str, objec
         try:
             found[transform.id] = transform.options(**values)
         except (TypeError, ValueError) as error:
-            raise Unusable(f"options of {transform.id}: {error}") from None
+            known = getattr(transform.options, "__dataclass_fields__", {})
+            raise Unusable(
+                f"options of {transform.id}: {error}; there are: {', '.join(known)}"
+            ) from None
     return found
 
 
@@ -282,12 +287,21 @@ def _remarks(outcome: Outcome, first: Snapshot, path: str, detailed: bool) -> li
     ]
     for drop in outcome.drops:
         at = line(last, drop.change.edits[0].span.start) if drop.change.by_hand else 0
-        found.append(Remark("dropped", drop.transform.id, at, drop.reason))
+        kind = "unverified" if drop.change.by_hand else "dropped"
+        found.append(Remark(kind, drop.transform.id, at, drop.reason))
     for p in outcome.left:
         at = line(last, min((e.span.start for e in p.change.edits), default=0))
         level = p.change.effective_level.name.lower()
         found.append(
-            Remark("left", p.transform.id, at, p.change.reason, level, identity=p.identity)
+            Remark(
+                "left",
+                p.transform.id,
+                at,
+                p.change.reason,
+                level,
+                identity=p.identity,
+                again=p.again,
+            )
         )
     return found
 

@@ -5,7 +5,8 @@ Nothing is kept of a session but its answers, so that to undo one is to leave it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -121,11 +122,20 @@ class Review:
         site = question.proposal.identity.site
         with_it = self._open(found, {site: True})
         without = self._open(found, {site: False})
-        return [said for other, said in with_it.items() if other not in without and other != site]
+        said = [said for other, said in with_it.items() if other not in without and other != site]
+        # What is proposed without it has another identity if it would be written differently.
+        instead = Counter(_transform(w) for other, w in without.items() if other not in with_it)
+        gone = []
+        for sentence in said:
+            if instead[_transform(sentence)]:
+                instead[_transform(sentence)] -= 1
+            else:
+                gone.append(sentence)
+        return gone
 
-    def decisions(self) -> dict[str, Decided]:
-        """Return all that is decided, with what was known before."""
-        found = dict(self.known)
+    def decisions(self, saved: Decisions | None = None) -> dict[str, Decided]:
+        """Return all that is decided, with what was known before, or saved."""
+        found = dict(self.known if saved is None else saved)
         for done in self.tasks:
             fold = self.folds.get(done.name)
             if fold:
@@ -189,17 +199,23 @@ class Review:
             return before
         if not self._is_left(path):
             transform, reason = proposal.transform.id, proposal.change.reason
-            for answer in reversed(self.answers):
-                everywhere = answer.scope is Scope.REST
-                if everywhere or (
-                    answer.scope is Scope.TRANSFORM and answer.transform == transform
-                ):
-                    site, key = identity.site, identity.key
-                    return Decision(answer.accept, transform, site, key, reason)
+            for answer in (*self._rules(transform), *self._rules("")):
+                return Decision(answer.accept, transform, identity.site, identity.key, reason)
         return None
+
+    def _rules(self, transform: str) -> Iterator[Answer]:
+        """Yield the answers that hold for all of a transform, or for all; the last one first."""
+        for answer in reversed(self.answers):
+            own = answer.scope is Scope.TRANSFORM and answer.transform == transform
+            if own or (answer.scope is Scope.REST and not transform):
+                yield answer
 
     def _is_left(self, path: str) -> bool:
         return any(a.path == path and a.scope is Scope.FILE for a in self.answers)
+
+
+def _transform(sentence: str) -> str:
+    return sentence.partition(":")[0]
 
 
 def _as_decision(answer: Answer) -> Decision:

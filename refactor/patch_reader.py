@@ -9,8 +9,9 @@ from itertools import combinations_with_replacement
 from math import comb
 from typing import Any, NamedTuple
 
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)", re.DOTALL)
-MAX_PLACES = 1000
+_NUMBER = r"(\d{1,9})(?:,(\d{1,9}))?"
+_HUNK = re.compile(rf"@@ -{_NUMBER} \+{_NUMBER} @@(.*)", re.DOTALL)
+MAX_PLACES, MAX_COMPARED = 1000, 100_000
 _OCTAL = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
@@ -45,12 +46,15 @@ def read(patch: str) -> list[Part]:
 
     lengths: list[int] = []
     try:
-        files = PatchSet(list(_recounted(_lines(patch), lengths)))
+        files = PatchSet(list(_recounted(_lines(patch.removeprefix("\ufeff")), lengths)))
     except UnidiffParseError as error:
-        raise PatchError(str(error)) from None
+        raise PatchError(f"the patch cannot be read: {' '.join(str(error).split())}") from None
     taken = iter(lengths)
     parts = []
     for file in files:
+        if file.is_binary_file or file.target_file == "/dev/null":
+            what = "a binary file" if file.is_binary_file else "deleted"
+            raise PatchError(f"{file.source_file}: {what}: only texts can be changed by a patch")
         hunks = tuple(Hunk(hunk.source_start, next(taken), tuple(_rows(hunk))) for hunk in file)
         name = _unquoted(file.target_file).removeprefix("b/")
         parts.append(Part(name, file.source_file == "/dev/null", hunks))
@@ -68,7 +72,10 @@ def _recounted(lines: Sequence[str], lengths: list[int]) -> Iterator[str]:
     while at < len(lines):
         heading = _HUNK.match(lines[at])
         if not heading:
-            yield lines[at]
+            if lines[at].startswith("@@ "):
+                raise PatchError(f"line {at + 1} of the patch is no heading of a hunk")
+            if row := lines[at].rstrip("\r\n"):  # an editor's line ends are none of a name's
+                yield f"{row}\n"
             at += 1
             continue
         wanted = [int(n) if n else 1 for n in (heading[2], heading[4])]
@@ -85,7 +92,7 @@ def _recounted(lines: Sequence[str], lengths: list[int]) -> Iterator[str]:
         if any(counted):
             lengths.append(wanted[0])
             old, new = (f"{heading[n]},{m}" for n, m in zip((1, 3), counted, strict=True))
-            yield f"@@ -{old} +{new} @@{heading[5]}"
+            yield f"@@ -{old} +{new} @@{heading[5].rstrip()}\n"
             yield from body
 
 
@@ -103,6 +110,8 @@ def _rows(hunk: Iterable[Any]) -> Iterator[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for row in hunk:
         sign, value = row.line_type, row.value
+        if sign == "\\" and not rows:
+            continue
         if sign == "\\":
             rows[-1] = (rows[-1][0], rows[-1][1].removesuffix("\n"))
         else:
@@ -120,7 +129,10 @@ def _unquoted(name: str) -> str:
         return chr(int(code, 8)) if len(code) == 3 else _ESCAPES.get(code, code)
 
     inner = _OCTAL.sub(character, name[1:-1])
-    return inner.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+    found = inner.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+    if "\0" in found:
+        raise PatchError("a file's name has a zero byte in it")
+    return found
 
 
 def patched(text: str, part: Part) -> str:
@@ -185,9 +197,10 @@ class _Block(NamedTuple):
     def lines(self) -> Iterator[str]:
         """Yield what is there afterwards: what stays between the lines that are most alike."""
         cuts = (0,) * len(self.kept)
-        if self.kept and comb(len(self.added) + len(self.kept), len(self.kept)) <= MAX_PLACES:
-            places = combinations_with_replacement(range(len(self.added) + 1), len(self.kept))
-            cuts = min(places, key=self._unlikeness)
+        places = comb(len(self.added) + len(self.kept), len(self.kept)) if self.kept else 0
+        if 0 < places <= MAX_PLACES and places * sum(map(len, self.added)) <= MAX_COMPARED:
+            every = combinations_with_replacement(range(len(self.added) + 1), len(self.kept))
+            cuts = min(every, key=self._unlikeness)
         for line, start, end in zip(self.kept, (0, *cuts), cuts, strict=False):
             yield from self.added[start:end]
             yield line

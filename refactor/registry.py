@@ -101,13 +101,20 @@ def _unimported(module: str, path: Path) -> Entry:
     return entry
 
 
+def _meant(name: str, known: list[str]) -> str:
+    """Return which transforms somebody may have meant."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.replace("_", "-").lower(), known)
+    return f"is it {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
+
+
 def select(select: Sequence[str], ignore: Sequence[str]) -> tuple[Entry, ...]:
     """Return the entries asked for: the defaults, or `select` (`all` for everything)."""
     found = {entry.id: entry for entry in entries()}
     for name in (*select, *ignore):
         if name not in found and name != "all":
-            known = ", ".join(found)
-            raise Unusable(f"no transform is called {name!r}; there are: {known}")
+            raise Unusable(f"no transform is called {name!r}; {_meant(name, list(found))}")
     wanted = [
         e for e in found.values()
         if e.id not in ignore and (e.id in select or "all" in select or (not select and e.default))

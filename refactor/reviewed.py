@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from refactor.batch import Task
 from refactor.compose import Proposal, Unstable, attempt
@@ -18,8 +19,11 @@ from refactor.syntax import parse
 
 BY_HAND = "by-hand"
 MAX_TRIES = 60
+MAX_WORDS = 250_000
+WRONG_FILE = 1_000_000
 _PLAIN = frozenset(Effect) - {Effect.ORDER, Effect.STAGES, Effect.USER, Effect.BASE}
-_TOKEN = re.compile(r"\n|[^\S\n]+|[^\s]+")
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_TOKEN = re.compile(r"\s*\S+|\s+")
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,16 @@ class Nearest:
 
 @dataclass(frozen=True)
 class Match:
-    """The changes that lead nearest to a target: how they are found again, and what was decided."""
+    """The changes that lead nearest to a target: how they are found again, and what was decided.
+
+    `halves` are the sites of changes that are not made because only a part of them is left.
+    """
 
     given: Mapping[str, bool]
     distance: int
     decisions: tuple[Decision, ...] = ()
     claims: tuple[Claim, ...] = ()
+    halves: frozenset[str] = frozenset()
 
 
 def matched(task: Task, target: Target) -> Match:
@@ -84,7 +92,39 @@ def matched(task: Task, target: Target) -> Match:
         if found.distance < best.distance:
             best = found
             open_sites = [decision.site for decision in best.decisions]
-    return best
+    return _without_halves(task, target, best)
+
+
+def _without_halves(task: Task, target: Target, match: Match) -> Match:
+    """Decline what wrote a line that is deleted from the patch, unless it can be without the line.
+
+    Otherwise a line would be written that a person has deleted.
+    """
+    halves: frozenset[str] = frozenset()
+    while match.distance:
+        nearest = Nearest(target, match.given)
+        try:
+            _, found = outcome(task.name, parse(decode(task.data)), task.config, task.site, nearest)
+        except Unstable:
+            return match
+        guilty: set[str] = set()
+        for change in _changes_by_hand(
+            found.snapshot, target.text, match.claims, task.config.level
+        ):
+            span = change.edits[0].span
+            if span.start == span.end or attempt(found.snapshot, [change])[0] is not None:
+                continue
+            for mark in found.marks:
+                step = found.steps[mark.step]
+                if step.identity and mark.span.start < span.end and span.start < mark.span.end:
+                    guilty.add(step.identity.site)
+        if guilty <= halves:
+            return match
+        halves |= guilty
+        given = {decision.site: decision.accept for decision in match.decisions}
+        declined = _tried(task, target, {**given, **dict.fromkeys(halves, False)})
+        match = replace(declined, halves=halves)
+    return match
 
 
 def applied(task: Task, target: Target, match: Match) -> Result:
@@ -116,49 +156,63 @@ def _distance(text: str, files: Mapping[str, str], target: Target) -> int:
     """Return how many characters are in one text and not in the other, at the same place."""
     found = _difference(text, target.text)
     for path in {*files, *target.others}:
-        found += _difference(files.get(path, ""), target.others.get(path, ""))
+        wanted = target.others.get(path)
+        if path in files and files[path] != wanted:
+            found += WRONG_FILE  # other files are as the patch has them, or as they were
+        found += _difference(files.get(path, ""), wanted or "")
     return found
 
 
+@lru_cache(maxsize=512)
 def _difference(one: str, two: str) -> int:
+    """Return how many characters differ: by words, in the lines that are not the same."""
     if one == two:
         return 0
+    a, b = one.split("\n"), two.split("\n")
+    found = 0
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if tag != "equal":
+            found += _words("\n".join(a[i1:i2]), "\n".join(b[j1:j2]))
+    return found + 1
+
+
+def _words(one: str, two: str) -> int:
     a, b = _TOKEN.findall(one), _TOKEN.findall(two)
-    head = 0
-    while head < min(len(a), len(b)) and a[head] == b[head]:
-        head += 1
-    a, b = a[head:], b[head:]
-    while a and b and a[-1] == b[-1]:
-        a.pop()
-        b.pop()
+    if len(a) * len(b) > MAX_WORDS:
+        return len(one) + len(two)
     blocks = SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()
     same = sum(len(token) for i, _, n in blocks for token in a[i : i + n])
-    return sum(map(len, a)) + sum(map(len, b)) - 2 * same
+    return len(one) + len(two) - 2 * same
 
 
 def _by_hand(text: str, claims: Sequence[Claim], level: Safety) -> Transform:
     """Return a transform that makes the rest of a target, as a person wrote it."""
 
-    # Claims of structure are all or nothing to the verifier: with them, a comment may be too much.
-    plain = tuple(claim for claim in claims if claim.effect in _PLAIN)
-
     def propose(snapshot: Snapshot, options: None) -> Iterator[Change]:
-        for edit in _edits(snapshot.text, text):
-            line = snapshot.dockerfile.line(edit.span.start)
-            reason = f"edited by hand, from line {line} on"
-            for allowed in ((), tuple(claims), plain):
-                change = Change(reason, (edit,), allowed, level, by_hand=True)
-                if attempt(snapshot, [change])[0] is not None:
-                    break
-            yield change
+        yield from _changes_by_hand(snapshot, text, claims, level)
 
     doc = "What a person wrote into a patch."
     return Transform(BY_HAND, doc, Phase.MERGE, ("",), propose, highest=level)
 
 
+def _changes_by_hand(
+    snapshot: Snapshot, text: str, claims: Sequence[Claim], level: Safety
+) -> Iterator[Change]:
+    # Claims of structure are all or nothing to the verifier: with them, a comment may be too much.
+    plain = tuple(claim for claim in claims if claim.effect in _PLAIN)
+    for edit in _edits(snapshot.text, text):
+        line = snapshot.dockerfile.line(edit.span.start)
+        reason = f"edited by hand, from line {line} on"
+        for allowed in ((), tuple(claims), plain):
+            change = Change(reason, (edit,), allowed, level, by_hand=True)
+            if attempt(snapshot, [change])[0] is not None:
+                break
+        yield change
+
+
 def _edits(before: str, after: str) -> Iterator[Edit]:
     """Yield what makes one text of another, by whole lines."""
-    old, new = before.splitlines(True), after.splitlines(True)
+    old, new = _LINE.findall(before), _LINE.findall(after)
     at = 0
     offsets = [0]
     for line in old:

@@ -204,9 +204,9 @@ class _Relation(Structural):
                 at += 1
                 continue
             wanted = before[at] if at < len(before) else "nothing"
-            if _text(event) == _text(wanted):
-                return f"{_text(event)!r} runs with another environment, folder, user or shell"
-            return f"{_text(event)!r} where {_text(wanted)!r} was"
+            same = _text(event) == _text(wanted)
+            how = ", in another environment, folder, shell or way to fail" if same else ""
+            return f"{_text(event)!r} where {_text(wanted)!r} was{how}"
         while top and at < len(before) and self.dropped(before[at]):
             self.removed.append(at)
             at += 1

@@ -4,12 +4,13 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from refactor import cli
+from refactor import batch, cli
 from refactor.batch import Task, Wishes, one, task
 from refactor.compose import Proposal, everything
 from refactor.config import Config
@@ -87,7 +88,7 @@ def test_one_of_equal_changes_is_made_alone(index: int) -> None:
     assert isinstance(first, Changed)
     assert first.after.count(b"A=1") == 1
     assert first.after.split(b"\n")[1 + index] == b"ENV A=1"
-    assert [r.kind for r in recall.judged(first).remarks] == ["change"]
+    assert [r.kind for r in recall.judged(first, text).remarks] == ["change"]
 
 
 def test_a_decline_holds_when_its_line_is_joined_or_moved(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_a_decline_holds_when_its_line_is_joined_or_moved(tmp_path: Path) -> Non
     result = run("Dockerfile", text, config, None, recall)
     assert isinstance(result, Changed)
     assert result.after == b"FROM debian\nRUN apt-get update \\\n    && apt install -y curl\n"
-    assert [r.kind for r in recall.judged(result).remarks] == ["change"]
+    assert [r.kind for r in recall.judged(result, text).remarks] == ["change"]
 
 
 def test_an_accept_does_not_hold_for_something_else() -> None:
@@ -110,7 +111,7 @@ def test_an_accept_does_not_hold_for_something_else() -> None:
         if transform == "replace-maintainer"
     ]
     recall = Recall(Decided("", tuple(accepted)))
-    result = recall.judged(run("Dockerfile", data, RISKY, None, recall))
+    result = recall.judged(run("Dockerfile", data, RISKY, None, recall), data)
     assert isinstance(result, Unchanged)
     kinds = {r.transform: r.kind for r in result.remarks if r.kind in ("stale", "undecided")}
     assert kinds.pop("replace-maintainer") == "stale"
@@ -136,7 +137,52 @@ def test_what_is_written_by_hand_is_verified() -> None:
     recall = Recall(Decided("", (Decision(True, transform, *identity[:2], text=written),)))
     result = run("Dockerfile", data, config, None, recall)
     assert isinstance(result, Unchanged)
-    assert [r.kind for r in result.remarks] == ["dropped", "left"]
+    assert [r.kind for r in result.remarks] == ["unverified", "left"]
+
+
+def test_what_was_accepted_and_is_not_made_is_said() -> None:
+    """Above the level, or on top of what is not accepted: for the bytes that it was accepted on."""
+    text = b"FROM debian:bookworm\nRUN apt-get update\nRUN apt-get install -y curl\nCMD curl\n"
+    config = Config(select=("merge-apt-update", "clean-apt-lists"))
+    decisions = [
+        Decision(True, transform, *identity[:2], reason)
+        for (transform, reason), identity in steps(decode(text), config).items()
+        if transform == "clean-apt-lists"
+    ]
+    assert len(decisions) == 1
+    for digest, kinds in ((sha256(text).hexdigest(), ["undecided", "unmet"]), ("", ["undecided"])):
+        recall = Recall(Decided(digest, tuple(decisions)))
+        result = recall.judged(run("Dockerfile", text, config, None, recall), text)
+        assert [r.kind for r in result.remarks if r.kind not in ("refusal", "notice")] == kinds
+
+
+def test_a_stale_text_is_said() -> None:
+    data = b"FROM debian\nENV A 1\n"
+    config = Config(select=("use-key-value-form",))
+    (((transform, _), identity),) = steps(decode(data), config).items()
+    decided = Decided("", (Decision(True, transform, identity.site, "other", text="ENV A=1\n"),))
+    recall = Recall(decided)
+    result = recall.judged(run("Dockerfile", data, config, None, recall), data)
+    assert [r.kind for r in result.remarks] == ["stale"]
+
+
+def test_a_file_of_decisions_in_the_context_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It speaks of `.git` and `.env`: it must not count as a source that needs them."""
+    monkeypatch.chdir(tmp_path)
+    for name in (".git/HEAD", ".env", "node_modules/a/index.js", "x.js", "package.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}" if name.endswith("json") else "")
+    text = 'FROM node:24\nWORKDIR /app\nCOPY . .\nRUN npm i\nCMD ["node", "x.js"]\n'
+    (tmp_path / "Dockerfile").write_text(text)
+    words = ("--level", "suggested", "--baseline", "b.json")
+    batch.forget()
+    assert invoke("fix", "--update-baseline", *words)[0] == 0
+    assert ".git" in (tmp_path / "b.json").read_text()
+    batch.forget()
+    code, _, said = invoke("fix", "--check", *words)
+    assert code == 0, said
 
 
 # The file
@@ -241,6 +287,9 @@ def test_with_decisions_nothing_happens_that_nobody_decided(folder: Path) -> Non
         (("--format", "xml"), "there are text, json"),
         (("--output", "o"), "add --format"),
         (("--update-baseline",), "add --baseline FILE"),
+        (("--update-baseline", "--check", "--baseline", "b"), "--check writes nothing"),
+        (("--context", "none"), "--context none: no such folder"),
+        (("--select", "merge_run"), "is it merge-runs"),
         (("--decisions", "none.json"), "none.json: No such file"),
         (("-", "--format", "json"), "- stands alone"),
         (("-", "--decisions", "d.json"), "- stands alone"),
@@ -316,7 +365,7 @@ def test_decisions_on_the_corpus_are_made_again_exactly(tmp_path: Path) -> None:
         saved = {"Dockerfile": Decided("", tuple(deciding.made.values()))}
         (tmp_path / "d.json").write_text(document(saved, "1"))
         recall = Recall(read(tmp_path / "d.json")["Dockerfile"])
-        again = recall.judged(run("Dockerfile", data, RISKY, None, recall))
+        again = recall.judged(run("Dockerfile", data, RISKY, None, recall), data)
         assert getattr(first, "after", None) == getattr(again, "after", None), path
         undecided = [r for r in again.remarks if r.kind in ("undecided", "stale")]
         assert not undecided, (path, undecided)

@@ -270,7 +270,8 @@ def test_resized_in_the_middle(folder: Path) -> None:
     terminal.child.setwinsize(24, 40)
     for _ in range(3):
         shown = terminal.answer("n")
-        prose = [line for line in shown.splitlines() if "(safe)" in line]
+        prose = [line for line in shown.splitlines() if "(safe)" in line and "[y n" not in line]
+        prose = [line for line in prose if "make this" not in line]
         assert all(len(line) < 40 for line in prose)
     terminal.end("q")
 
@@ -354,16 +355,51 @@ def test_all_answers_undone_is_where_one_began(
     assert len(review.decisions()["one/Dockerfile"].decisions) >= 7
 
 
-def test_the_last_of_two_contrary_rules_holds(
+def test_what_is_never_made_is_not_among_all_the_rest(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     review = reviews(folder, monkeypatch)
     question = review.question()
     assert question is not None
+    assert question.proposal.transform.id == "match-as-case"
     review.answer(question, False, Scope.TRANSFORM)
     question = review.question()
     assert question is not None
     review.answer(question, True, Scope.REST)
     assert review.question() is None
-    decided = {d.transform: d.accept for d in review.decisions()["two/Dockerfile"].decisions}
-    assert decided["match-as-case"] is True, "all that follow: also what was never"
+    decided = {(d.transform, d.accept) for d in review.decisions()["two/Dockerfile"].decisions}
+    assert decided == {("match-as-case", False), ("use-key-value-form", True)}
+
+
+def test_what_is_only_written_differently_does_not_depend(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the first change the second is another one, and proposed all the same."""
+    text = "FROM debian\nRUN pip install a\nRUN b\nCMD c\n"
+    (folder / "one" / "Dockerfile").write_text(text)
+    review = reviews(folder, monkeypatch)
+    while question := review.question():
+        if question.proposal.transform.id == "skip-pip-cache":
+            assert review.depending(question) == []
+        review.answer(question, question.proposal.transform.id != "skip-pip-cache")
+    made = {d.transform for d in review.decisions()["one/Dockerfile"].decisions if d.accept}
+    assert "merge-runs" in made
+
+
+def test_a_change_without_a_line_of_the_dockerfile_cannot_be_edited(folder: Path) -> None:
+    (folder / "one" / ".git").mkdir()
+    (folder / "one" / "Dockerfile").write_text("FROM debian\nCOPY . /a\nCMD a\n")
+    terminal = Terminal(folder, "--level", "suggested", "--select", "write-dockerignore", "one")
+    terminal.question()
+    assert "it writes nothing into the Dockerfile" in terminal.answer("e")
+    terminal.end("y")
+    assert (folder / "one" / ".dockerignore").read_text().endswith(".git\n")
+
+
+def test_long_lines_stay_beside_their_numbers(folder: Path) -> None:
+    long = "RUN apt-get update && apt-get install " + " ".join(f"package{n}" for n in range(9))
+    (folder / "one" / "Dockerfile").write_text(f"FROM debian\n{long}\n")
+    shown = Terminal(folder, "--select", "assume-yes", "one").question()
+    rows = [row for row in shown.splitlines() if "package" in row]
+    assert len(rows) >= 4
+    assert all(len(row) < 80 and row[10] in "+- \u21aa" for row in rows)

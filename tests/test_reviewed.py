@@ -3,6 +3,7 @@
 import random
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from refactor.context import MemoryContext
 from refactor.decisions import read as read_decisions
 from refactor.engine import Changed, outcome, run
 from refactor.model import Change, Safety
+from refactor.patch import unified
 from refactor.patch_reader import PatchError, patched, read
 from refactor.project import Site
 from refactor.reviewed import Target, applied, matched
@@ -135,6 +137,50 @@ def test_what_is_written_by_hand_and_does_more_is_not_made(folder: Path) -> None
     assert re.search(r"Dockerfile:1\d: not applied: .*wget ca-certificates' where", said)
 
 
+def test_a_deleted_line_is_never_written(folder: Path) -> None:
+    patch = re.sub(r"(?m)^\+USER.*\n", "", diff())
+    code, after, said = reviewed(patch, "--decisions", "d.json")
+    assert code == 1
+    assert "USER" not in after
+    assert "useradd" not in after
+    assert "run-as-user: not made: a line of it is deleted or edited" in said
+    decided = read_decisions(folder / "d.json")["Dockerfile"].decisions
+    assert "run-as-user" not in [d.transform for d in decided if d.accept]
+    assert "replace-maintainer" in [d.transform for d in decided if d.accept]
+
+
+def test_a_line_of_another_file_that_was_deleted_is_not_written(folder: Path) -> None:
+    (folder / ".git").mkdir()
+    (folder / ".env").write_text("")
+    Path("Dockerfile").write_text(TEXT.replace("ADD a /a", "COPY . /a"))
+    patch = diff()
+    assert "+.git\n+**/.env\n" in patch
+    code, _, said = reviewed(patch.replace("+**/.env\n", ""))
+    assert code == 1
+    assert not Path(".dockerignore").exists()
+    assert ".dockerignore: not applied: no change writes just that" in said
+
+
+def test_many_edits_that_do_not_verify_are_all_named_and_the_others_made(folder: Path) -> None:
+    lines = "".join(f"RUN step{n}\n\n# {n}\n\n\n\n\n\n\n" for n in range(14))
+    text = f"FROM debian:bookworm as base\n{lines}# the end\n"
+    Path("Dockerfile").write_text(text)
+    after = text.replace(" as ", " AS ").replace("RUN step", "RUN other")
+    after = after.replace("the end", "the very end")
+    patch = "".join(unified("Dockerfile", text, after))
+    code, made, said = reviewed(patch)
+    assert code == 1
+    assert made == text.replace(" as ", " AS ").replace("the end", "the very end")
+    assert said.count("not applied: written by hand") == 14
+
+
+def test_an_unedited_patch_of_a_long_file_takes_no_time(folder: Path) -> None:
+    Path("Dockerfile").write_text("FROM debian\n" + "RUN a\n" * 150 + 'CMD ["a"]\n')
+    start = time.perf_counter()
+    assert reviewed(diff(), "--check")[0] == 0
+    assert time.perf_counter() - start < 60
+
+
 def test_check_writes_nothing(folder: Path) -> None:
     code, after, said = reviewed(diff(), "--check")
     assert code == 0
@@ -169,6 +215,14 @@ def test_another_file_that_was_edited_by_hand_is_not_made(folder: Path) -> None:
     ("patch", "said"),
     [
         ("", "nothing is left in the patch"),
+        ("--- a/Dockerfile\n+++ b/Dockerfile\n@@ -1 +1 @@\n-a\n+b\n" * 2, "Dockerfile: twice in"),
+        (
+            f"--- a/x\n+++ b/x\n@@ -{'9' * 5000} +1 @@\n-a\n+b\n",
+            "line 3 of the patch is no heading",
+        ),
+        ('--- a/x\n+++ "b/x\\000y"\n@@ -1 +1 @@\n-a\n+b\n', "a zero byte"),
+        ("--- a/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n", "a/x: deleted: only texts can be"),
+        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n\\ No newline at end of file\n", "x: No such file"),
         ("some\nwords\n", "nothing is left in the patch"),
         ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n", "x: No such file or directory; run this where"),
         ("--- a/../x\n+++ b/../x\n@@ -1 +1 @@\n-a\n+b\n", "../x: leads out of this folder"),
@@ -218,6 +272,19 @@ def test_what_stands_around_a_patch_does_not_matter() -> None:
     )
     (part,) = read(patch)
     assert patched("a\n-- x\nc\nd\n", part) == "a\n++ y\nc\nd\n"
+
+
+@pytest.mark.parametrize("change", ["\ufeff{}", "{}\r\n\r\n"])
+def test_what_editors_add_to_a_patch_is_no_obstacle(folder: Path, change: str) -> None:
+    code, _, said = reviewed(change.format(diff()))
+    assert code == 0, said
+
+
+def test_headings_with_other_line_ends_are_read(folder: Path) -> None:
+    patch = re.sub(r"(?m)^((?:---|\+\+\+|@@).*)$", "\\1\r", diff())
+    code, after, said = reviewed(patch)
+    assert code == 0, said
+    assert "\r" not in after
 
 
 def test_a_line_end_that_an_editor_cut_off_is_no_obstacle() -> None:

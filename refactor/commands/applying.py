@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -67,6 +68,8 @@ def apply(
         parts = read(decode(data))
         wishes = options.wishes(None, level_name, select, ignore, context, config)
         found = _Patched(parts, wishes)
+        if decisions is not None and not decisions.absolute().parent.is_dir():
+            fail(f"{decisions}: no such folder")
         mode = Mode(check=check, quiet=quiet, verbose=verbose)
         session = Session(mode, wishes)
         code = session.run(Found(found.files), found.results())
@@ -96,6 +99,8 @@ class _Patched:
     def __init__(self, parts: Sequence[Part], wishes: Wishes) -> None:
         if not parts:
             raise PatchError("nothing is left in the patch")
+        if twice := [path for path, n in Counter(part.path for part in parts).items() if n > 1]:
+            raise PatchError(f"{twice[0]}: twice in the patch; a series is for `git am`")
         for part in parts:
             if Path(part.path).is_absolute() or ".." in Path(part.path).parts:
                 raise PatchError(f"{part.path}: leads out of this folder")
@@ -154,9 +159,13 @@ class _Patched:
         """Note what is decided by a patch, and what of it is not made."""
         name = job.task.name
         for remark in result.remarks:
-            if remark.transform == BY_HAND and remark.kind == "dropped":
-                where = f"{name}:{remark.line}" if remark.line else name
-                self.left.append(f"{where}: not applied: written by hand, and {remark.reason}")
+            if remark.transform == BY_HAND and remark.kind == "unverified":
+                said = f"{name}:{remark.line}: not applied: written by hand, and {remark.reason}"
+                self.left += [said] if said not in self.left else []
+        for decision in match.decisions:
+            if decision.site in match.halves:
+                what = "a line of it is deleted or edited, and the rest is no change that verifies"
+                self.left.append(f"{name}: {decision.transform}: not made: {what}")
         made = {} if not isinstance(result, Changed) else {o.path: o.after for o in result.others}
         for path, wanted in job.target.others.items():
             if made.get(path) != encode(wanted):
@@ -181,5 +190,5 @@ def _is_dockerfile(part: Part) -> bool:
 
 def _without_bugs(result: Result) -> Result:
     """Return a result without what is said of edits by hand that do not verify."""
-    kept = (r for r in result.remarks if r.transform != BY_HAND or r.kind != "dropped")
+    kept = (r for r in result.remarks if r.transform != BY_HAND or r.kind != "unverified")
     return replace(result, remarks=tuple(r for r in kept if r.kind != "left"))

@@ -95,6 +95,8 @@ class Mode:
         chosen = [name for name, wanted in ways.items() if wanted]
         if len(chosen) > 1:
             return f"{chosen[0]} and {chosen[1]} exclude each other"
+        if self.update and self.check:
+            return "--check writes nothing: leave it out with --update-baseline"
         if self.interactive and (self.check or (chosen and chosen != ["--patch"])):
             return f"--interactive does not go with {'--check' if self.check else chosen[0]}"
         if reported and self.diff:
@@ -142,7 +144,9 @@ def fix(
             from refactor.commands import piped
 
             if len(paths) > 1 or decisions or since or mode != mode.piped:
-                fail("- stands alone: with --check, --diff, --quiet and --strict at most")
+                fail(
+                    "- stands alone: with no other path, and no option that reads or writes a file"
+                )
             raise typer.Exit(piped.fix(wishes, mode))
         wishes = _with_decisions(wishes, decisions or [], mode)
         found = discover(paths or [Path()])
@@ -167,7 +171,9 @@ def _with_decisions(wishes: Wishes, files: Sequence[Path], mode: Mode) -> Wishes
     found = merged(read(file) for file in files if file.exists() or not mode.interactive)
     if mode.update:
         return replace(wishes, decisions={}, baseline=known)
-    if mode.interactive or files:
+    if mode.interactive:
+        return replace(wishes, detail=detail, decisions=found, baseline=known)
+    if files:
         return replace(wishes, detail=detail, decisions=merged([known, found]))
     return replace(wishes, detail=detail, baseline=known)
 
@@ -200,18 +206,21 @@ class Session:
         self.mode = mode
         self.wishes = wishes
         self.errors = 0
+        self.accepted = 0
         self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
     def complain(self, found: Found) -> None:
         """Say which paths are not there."""
         for path in found.missing:
-            self.talk(text.line(f"{path}: no such file or folder"), always=True)
+            self.talk(text.line(f"dfr: {path}: no such file or folder"), always=True)
             self.errors += 1
 
     def run(self, found: Found, results: Iterator[Result]) -> int:
         """Take the files' results in turn and return the exit code."""
         mode = self.mode
-        summary = text.Summary(found.passed_over, not mode.writes)
+        why = "" if mode.verbose else "--verbose says why"
+        why = "the report says why" if mode.format != "text" else why
+        summary = text.Summary(found.passed_over, not mode.writes, why)
         patches: list[str] = []
         done: list[Result] = []
         for path, result in zip(found.files, self.progress(results, len(found.files)), strict=True):
@@ -230,7 +239,12 @@ class Session:
             self.report(done)
         if mode.update:
             self.update(done)
-        self.talk(f"{summary}\n")
+        if not found.files and not found.missing:
+            self.talk("no Dockerfile was found\n")
+        if mode.update:
+            self.talk(f"{mode.baseline}: {self.accepted} changes of {len(done)} files are known\n")
+        else:
+            self.talk(f"{summary}\n")
         return self.exit_code(summary)
 
     def report(self, results: Sequence[Result]) -> None:
@@ -257,6 +271,7 @@ class Session:
                     if remark.kind == "undecided" and remark.identity
                 ),
             )
+        self.accepted = sum(len(found[result.path].decisions) for result in results)
         kept = {path: decided for path, decided in found.items() if decided.decisions}
         options.put(self.mode.baseline, document(kept, options.version()).encode())
 

@@ -71,6 +71,8 @@ def wishes(
     context: Path | None, config: Path | None,
 ) -> Wishes:  # fmt: skip
     """Return what the command line says; raise ConfigError and Unusable if that is no use."""
+    if context is not None and not context.is_dir():
+        fail(f"--context {context}: no such folder")
     found = Wishes(
         level(level_name, "--level") if level_name else None, _ids(select), _ids(ignore), config,
         roots=tuple(p for p in paths or [Path()] if os.path.isdir(p)), context=context,
@@ -109,7 +111,7 @@ def version() -> str:
 
 def put(path: Path | None, data: bytes) -> None:
     """Write a report to a file, or to standard output: all of it, also where that is unbuffered."""
-    if path is not None:
+    if path is not None and path != Path("-"):
         from refactor.write import Unwritable
         from refactor.write import put as write
 

@@ -15,7 +15,7 @@ import typer
 from refactor.batch import Task, Wishes, many, task
 from refactor.commands import options
 from refactor.commands.options import fail
-from refactor.decisions import by_hand, document, lines
+from refactor.decisions import Decisions, by_hand, document, lines, merged
 from refactor.details import difference
 from refactor.engine import Changed
 from refactor.interactive import Question, Review, Scope
@@ -44,22 +44,22 @@ def asked(files: Sequence[Path], wishes: Wishes, jobs: int, save: Path | None) -
             "-i asks at a terminal, and standard input or output is none here: "
             "answer with --decisions FILE"
         )
-    known = wishes.decisions or {}
+    saved = wishes.decisions or {}
     tasks = list(_changed(files, wishes, jobs))
-    review = Review(tasks, known)
-    screen = _Screen(review, save)
+    review = Review(tasks, merged([wishes.baseline or {}, saved]))
+    screen = _Screen(review, save, saved)
     try:
         screen.run()
     except KeyboardInterrupt:
         where = f"; your answers are in {save}" if save else ""
         typer.echo(f"\ndfr: interrupted: nothing was written{where}", err=True)
         raise typer.Exit(130) from None
-    return replace(wishes, decisions=review.decisions())
+    return replace(wishes, decisions=review.decisions(), baseline=None)
 
 
 def _changed(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Task]:
     """Yield the files that have changes to decide on."""
-    results = many(files, replace(wishes, decisions=None, detail=False), jobs)
+    results = many(files, replace(wishes, decisions=None, baseline=None, detail=False), jobs)
     wishes = replace(wishes, references=referenced(filter(os.path.isfile, files)))
     for file, result in zip(files, results, strict=True):
         if isinstance(result, Changed):
@@ -71,11 +71,13 @@ def _changed(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Task]
 class _Screen:
     """Shows questions and takes answers, line by line: no part of the screen is drawn again."""
 
-    def __init__(self, review: Review, save: Path | None) -> None:
+    def __init__(self, review: Review, save: Path | None, saved: Decisions) -> None:
         self.review = review
         self.save = save
+        self.saved = saved
         self.quitting = False
         self.typed = ""
+        self.asked = ""
         self.colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def run(self) -> None:
@@ -121,7 +123,8 @@ class _Screen:
         here += f"change {question.number} of {question.total}"
         self.write("\n" + self.bold(f"{text.flat(place)}  ({here})") + "\n")
         level = change.effective_level.name.lower()
-        self.say(f"{transform.id} ({level}): {change.reason}")
+        self.asked = f"{transform.id} ({level})"
+        self.say(f"{self.asked}: {change.reason}")
         for sentence in change.assumes:
             self.say(f"assumes: {sentence}", "  ")
         for found in change.evidence:
@@ -133,11 +136,12 @@ class _Screen:
         rows = list(difference(change, question.proposal.snapshot, question.path))
         if not change.files:
             rows = rows[2:]  # which file is said above
-        self.write("".join(text.numbered(rows, self.colour)))
+        width = shutil.get_terminal_size().columns
+        self.write("".join(text.numbered(rows, self.colour, width)))
 
     def key(self) -> str:
         """Ask for a key."""
-        self.write(self.bold("Make this change? [y n a d A N x e u q ?] "))
+        self.write(self.bold(f"{self.asked}: make this change? [y n a d A N x e u q ?] "))
         while not self.typed:
             self.typed = self.read()
         key, self.typed = self.typed[0], self.typed[1:]
@@ -172,6 +176,9 @@ class _Screen:
     def edited(self, question: Question) -> bool:
         """Let the person write the lines; take what verifies."""
         _, change, before, _, _ = question.proposal
+        if not change.edits:
+            self.say("it writes nothing into the Dockerfile that could be edited")
+            return False
         _, proposed = lines(change, before.text)
         written = _from_editor(proposed)
         if isinstance(written, str) and written == proposed:
@@ -191,7 +198,8 @@ class _Screen:
     def store(self) -> None:
         """Keep the answers, so that a lost connection loses none."""
         if self.save is not None:
-            options.put(self.save, document(self.review.decisions(), options.version()).encode())
+            found = self.review.decisions(self.saved)
+            options.put(self.save, document(found, options.version()).encode())
 
     def bold(self, words: str) -> str:
         """Return words that stand out, where there is colour."""

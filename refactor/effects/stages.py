@@ -103,8 +103,16 @@ def split(cut: Cut) -> str | None:
             return f"stage {stage.name or number} needs what is split"
     if cut.old.name != cut.new.name:
         return "the stage that is left has another name"
+    if not _folders(cut.new) <= _folders(cut.old):
+        return "the stage that is left makes another folder"
     relation = kinds.get(cut.claimed("kind"))
     return relation(cut) if relation else "no such kind of split"
+
+
+def _folders(stage: Stage) -> frozenset[object]:
+    """Return the folders that WORKDIR makes."""
+    made = dict(stage.config)["directories"]
+    return frozenset(made) if isinstance(made, tuple) else frozenset()
 
 
 def origins(stage: Stage) -> set[int]:

@@ -55,6 +55,10 @@ _ENV_FILES = re.compile(
 )
 
 
+# A file of decisions speaks of what is proposed: if it counted, what it says would not be proposed.
+_DECISIONS = re.compile(r'\A\{\s*"version": \d+,\s*"tool": "dockerfile-refactor ')
+
+
 class Mention(NamedTuple):
     """A place and the text there."""
 
@@ -104,7 +108,7 @@ def _mentions(snapshot: Snapshot) -> Mentions:
 
 def _text(sent: Sent, path: str) -> str:
     text = sent.text(path) or ""
-    if "\0" in text[:8192]:
+    if "\0" in text[:8192] or _DECISIONS.match(text):
         return ""
     return _ENV_FILES.sub("", text) if _COMPOSE.match(path) else text
 

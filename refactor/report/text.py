@@ -17,7 +17,9 @@ DECIDED = {
     "left": "not made",
     "undecided": "not decided, so not made",
     "stale": "not made, for it is no longer what was accepted",
+    "unverified": "written by hand, and not made, as it does more than the change may",
 }
+OPEN = frozenset({"undecided", "stale", "unmet", "unverified"})
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
 _RESET = "\x1b[0m"
@@ -39,8 +41,11 @@ def coloured(patch: str, colour: bool) -> Iterator[str]:
         yield f"\x1b[{code}m{safe}{_RESET}\n" if colour and code else safe + "\n"
 
 
-def numbered(patch: Iterable[str], colour: bool) -> Iterator[str]:
-    """Yield the lines of a patch with the numbers that they have before and after."""
+def numbered(patch: Iterable[str], colour: bool, width: int) -> Iterator[str]:
+    """Yield the lines of a patch with the numbers that they have before and after.
+
+    Those that are too long go on in lines of their own, beside the numbers.
+    """
     old = new = 0
     for row in patch:
         safe = harmless(row.rstrip("\n"))
@@ -54,7 +59,11 @@ def numbered(patch: Iterable[str], colour: bool) -> Iterator[str]:
             left = "" if row[0] == "+" else str(old)
             right = "" if row[0] == "-" else str(new)
             old, new = old + (row[0] != "+"), new + (row[0] != "-")
-            body = f"{left:>4} {right:>4} {safe}"
+            room = max(20, width - 13)
+            parts = [safe[at : at + room] for at in range(1, len(safe), room)] or [""]
+            body = f"\n{'':9} ".join([f"{left:>4} {right:>4} {row[0]}{parts[0]}", *(
+                f"\u21aa {part}" for part in parts[1:]
+            )])  # fmt: skip
         yield f"\x1b[{code}m{body}{_RESET}\n" if colour and code else body + "\n"
 
 
@@ -85,7 +94,11 @@ def _remark(path: str, remark: Remark) -> Iterator[str]:
         yield line(f"{place} ({remark.level}): {remark.reason}")
         yield from (line(f"    assumes: {sentence}") for sentence in remark.assumes)
     elif remark.kind in DECIDED:
-        yield line(f"{place} ({remark.level}): {DECIDED[remark.kind]}: {remark.reason}")
+        level = f" ({remark.level})" if remark.level else ""
+        yield line(f"{place}{level}: {DECIDED[remark.kind]}: {remark.reason}")
+    elif remark.kind == "unmet":
+        why = "accepted, and not made: it is above the level, or rests on what is not accepted"
+        yield line(f"{path}: {remark.transform}: {why}: {remark.reason}")
     elif remark.kind == "dropped":
         why = f"dropped, as it does not verify ({remark.reason}); please report it"
         yield line(f"{path}: {remark.transform}: {why}")
@@ -97,7 +110,7 @@ def _remark(path: str, remark: Remark) -> Iterator[str]:
 class Summary:
     """Counts results; its text is the last line of a run."""
 
-    def __init__(self, passed_over: Counter[str], would: bool) -> None:
+    def __init__(self, passed_over: Counter[str], would: bool, why: str = "") -> None:
         self.kinds: Counter[str] = Counter()
         self.pending: Counter[str] = Counter()
         self.refusals = 0
@@ -105,12 +118,13 @@ class Summary:
         self.changes = 0
         self.passed_over = passed_over
         self.would = would
+        self.why = why
 
     def add(self, result: Result) -> None:
         """Count one result."""
         self.kinds[type(result).__name__] += 1
         self.refusals += sum(r.kind == "refusal" for r in result.remarks)
-        self.undecided += sum(r.kind in ("undecided", "stale") for r in result.remarks)
+        self.undecided += sum(r.kind in OPEN for r in result.remarks)
         if isinstance(result, Changed):
             self.changes += sum(r.kind == "change" for r in result.remarks)
         if isinstance(result, Changed | Unchanged):
@@ -128,9 +142,10 @@ class Summary:
         parts += [f"{n} {why} passed over" for why, n in sorted(self.passed_over.items()) if n]
         lines = ", ".join(parts)
         if self.undecided:
-            lines += f"; {_count(self.undecided, 'change')} not decided (dfr fix -i asks)"
+            lines += f"; {_count(self.undecided, 'change')} not decided or not made as decided"
         if self.refusals:
-            lines += f"; {_count(self.refusals, 'place')} left alone (--verbose says why)"
+            why = f" ({self.why})" if self.why else ""
+            lines += f"; {_count(self.refusals, 'place')} left alone{why}"
         for level in ("suggested", "risky"):
             if self.pending[level]:
                 lines += f"; {self.pending[level]} more at --level {level}"
