@@ -301,7 +301,7 @@ def test_outputs_are_kept_apart(folder: Path) -> None:
 def test_quiet_says_only_what_went_wrong(folder: Path) -> None:
     plant(folder, {"Dockerfile": OLD, "b.Dockerfile": BROKEN})
     ended = dfr(folder, "fix", "--quiet", ".", "none")
-    assert (ended.code, ended.out, ended.said) == (2, b"", "none: no such file or folder\n")
+    assert (ended.code, ended.out, ended.said) == (2, b"", "dfr: none: no such file or folder\n")
     assert (folder / "Dockerfile").read_bytes() == NEW
 
 

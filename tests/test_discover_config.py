@@ -465,7 +465,6 @@ WRONG_OPTIONS: dict[str, tuple[str, str, str, str]] = {
 
 
 NOT_YET = {
-    "known names are named": "the message is that of dataclasses, and names no known option",
     "another type": "types are not checked: the text `no` counts as true",
 }
 
