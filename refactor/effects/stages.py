@@ -13,6 +13,7 @@ from refactor.effects.events import Build, Copy, Event, Stage
 from refactor.facts.images import Image
 from refactor.facts.stages import Graph
 from refactor.sent import Sent
+from refactor.words import Value
 
 if TYPE_CHECKING:
     from refactor.facts.applications import Application
@@ -103,16 +104,18 @@ def split(cut: Cut) -> str | None:
             return f"stage {stage.name or number} needs what is split"
     if cut.old.name != cut.new.name:
         return "the stage that is left has another name"
-    if not _folders(cut.new) <= _folders(cut.old):
+    # The last one is where the image starts, compared elsewhere: a base may have made it.
+    if not set(_folders(cut.new)[:-1]) <= set(_folders(cut.old)):
         return "the stage that is left makes another folder"
     relation = kinds.get(cut.claimed("kind"))
     return relation(cut) if relation else "no such kind of split"
 
 
-def _folders(stage: Stage) -> frozenset[object]:
-    """Return the folders that WORKDIR makes."""
+def _folders(stage: Stage) -> list[Value]:
+    """Return the folders that WORKDIR makes, in order."""
     made = dict(stage.config)["directories"]
-    return frozenset(made) if isinstance(made, tuple) else frozenset()
+    assert isinstance(made, tuple)
+    return [path for path, _ in made]
 
 
 def origins(stage: Stage) -> set[int]:
