@@ -61,7 +61,7 @@ def judged(files: list[tuple[Path, Path]]) -> Tally:
             after = step.before.with_text(apply(step.before.text, step.change.edits))
             change = Accepted(step.transform.id, step.change, step.before, after)
             assert change.verdict(after) is None, (path, step.transform.id)
-            for mutant in mutants(change, EACH, made, f"{path}:{number}"):
+            for mutant in mutants(change, EACH, made, f"{path.parent.name}:{number}"):
                 tally.take(change, f"{mutant.kind} ({step.transform.id})", mutant.snapshot)
     return tally
 
