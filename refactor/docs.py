@@ -17,13 +17,13 @@ PHASES = {
     Phase.REPAIR: ("Repairs", "what is deprecated, misread or without effect"),
     Phase.FLAGS: ("Options of commands", "what a command in a RUN is told"),
     Phase.PAIR_MERGE: ("An update and its install", "what must not be cached apart"),
+    Phase.CONTEXT: ("Build context", "what is sent to the engine"),
     Phase.CACHE_ORDER: ("Order of COPY", "what a change of the sources need not build again"),
     Phase.STAGES: ("Stages", "what builds and does not run"),
     Phase.BASE: ("Base images", "what the last stage starts from"),
     Phase.CLEANUP: ("Cleanup", "what stays in a layer and is of no use there"),
     Phase.USER: ("User", "who runs it"),
     Phase.ENTRY: ("Start", "how it is started"),
-    Phase.CONTEXT: ("Build context", "what is sent to the engine"),
     Phase.MERGE: ("Layers", "what needs none of its own"),
 }
 _HADOLINT = "https://github.com/hadolint/hadolint/wiki/"

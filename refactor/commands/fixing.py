@@ -207,7 +207,7 @@ class Session:
         self.wishes = wishes
         self.errors = 0
         self.accepted = 0
-        self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        self.colour = options.colour()
 
     def complain(self, found: Found) -> None:
         """Say which paths are not there."""

@@ -109,6 +109,11 @@ def version() -> str:
     return installed("dockerfile-refactor")
 
 
+def colour() -> bool:
+    """Whether standard output takes colours."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
 def put(path: Path | None, data: bytes) -> None:
     """Write a report to a file, or to standard output: all of it, also where that is unbuffered."""
     if path is not None and path != Path("-"):

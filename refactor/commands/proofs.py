@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from refactor.discover import discover
 from refactor.project import referenced
 from refactor.registry import Unusable
 from refactor.report import text
+from refactor.source import encode
 
 if TYPE_CHECKING:
     from refactor.engine import Result
@@ -213,7 +213,7 @@ def _only_proven(proven: Proven) -> Result:
 def _show(proof: Proof, verbose: bool) -> None:
     from refactor.report import proof_text
 
-    for line in proof_text.lines(proof, _colour(), verbose):
+    for line in proof_text.lines(proof, options.colour(), verbose):
         sys.stdout.write(line)
     sys.stdout.flush()
 
@@ -228,11 +228,11 @@ def _report(proofs: Sequence[Proof], format: str, output: Path | None, verbose: 
     elif format == "html":
         body = proof_html.page(proofs)
     elif output is None:
-        body = "".join(proof_text.summary(proofs, _colour()))
+        body = "".join(proof_text.summary(proofs, options.colour()))
     else:
         parts = [line for proof in proofs for line in proof_text.lines(proof, False, verbose)]
         body = "".join((*parts, *proof_text.summary(proofs)))
-    _put(body, output)
+    options.put(output, encode(body))
 
 
 @app.command(help=COMPARE_HELP)
@@ -260,10 +260,11 @@ def compare(
     except ImageError as error:
         fail(str(error))
     if format == "json":
-        _put(proof_json.comparison_document(found), output)
+        options.put(output, encode(proof_json.comparison_document(found)))
     else:
-        colour = _colour() and output is None
-        _put("".join(proof_text.comparison_lines(found, colour, verbose)), output)
+        colour = options.colour() and output is None
+        lines = proof_text.comparison_lines(found, colour, verbose)
+        options.put(output, encode("".join(lines)))
     raise typer.Exit(DONE if found.is_empty else BROKEN)
 
 
@@ -346,20 +347,6 @@ def said(quiet: bool, verbose: bool) -> Iterator[Voice]:
                 status.update(Text(text.flat(line)[: console.width - 4]))
 
             yield Voice(show, show)
-
-
-def _colour() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-
-def _put(body: str, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.write(body)
-        return
-    try:
-        output.write_text(body, encoding="utf-8")
-    except OSError as error:
-        fail(f"{output}: not written: {error.strerror}")
 
 
 def _check_format(name: str, known: Sequence[str] = given.FORMATS) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from refactor.batch import repository
+from refactor.commands import options
 from refactor.commands.options import fail
 from refactor.config import ConfigError, level
 from refactor.report import text
@@ -203,7 +204,7 @@ def _show(steps: Sequence[Step]) -> None:
     """Print the steps as a patch, and say of the others that there is nothing to do."""
     from refactor.patch import unified
 
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    colour = options.colour()
     for step in steps:
         if step.changes:
             patch = "".join(unified(step.path, step.before, step.after or ""))

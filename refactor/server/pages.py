@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from refactor.docs import page
 from refactor.engine import Remark
 from refactor.registry import select
 from refactor.report.markdown import code, prose
@@ -27,7 +28,7 @@ def _page(id: str, remarks: Iterable[Remark]) -> str:
     parts = [f"### {id}\n"]
     for remark in remarks:
         parts += _said(remark)
-    parts.append(select((id,), ())[0].transform.doc.strip() + "\n")
+    parts.append(page(select((id,), ())[0].transform))
     return "\n".join(parts)
 
 
