@@ -25,11 +25,11 @@ def hover(remarks: Sequence[Remark]) -> str:
 
 
 def _page(id: str, remarks: Iterable[Remark]) -> str:
-    parts = [f"### {id}\n"]
+    heading, _, rest = page(select((id,), ())[0].transform).partition("\n")
+    parts = [f"##{heading}\n"]
     for remark in remarks:
         parts += _said(remark)
-    parts.append(page(select((id,), ())[0].transform))
-    return "\n".join(parts)
+    return "\n".join((*parts, rest.lstrip()))
 
 
 def _said(remark: Remark) -> Iterator[str]:
