@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from refactor.facts.pragmas import is_skipped
@@ -111,17 +113,21 @@ class Outcome:
 
         `step` may be the number of steps: then the offset is one of the last text.
         """
-        at = step
-        while at:
-            before = self.steps[at - 1].before
-            first = at - 1
-            while first and self.steps[first - 1].before is before:
-                first -= 1
-            if at == len(self.steps) or self.steps[at].before is not before:
-                made = (s.change for s in self.steps[first:at])
-                offset = Moves([edit for change in made for edit in change.edits]).home(offset)
-            at = first
+        for end, moves in reversed(self._rounds):
+            if end <= step:
+                offset = moves.home(offset)
         return offset
+
+    @cached_property
+    def _rounds(self) -> tuple[tuple[int, Moves], ...]:
+        """The rounds of steps made on one text: where each ends, and how it moves offsets."""
+        found, at = [], 0
+        for _, together in groupby(self.steps, key=lambda step: id(step.before)):
+            steps = list(together)
+            edits = [edit for step in steps for edit in step.change.edits]
+            at += len(steps)
+            found.append((at, Moves(edits)))
+        return tuple(found)
 
 
 @dataclass

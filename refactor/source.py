@@ -77,6 +77,7 @@ class Moves:
         self.ends = [edit.span.end for edit in self.edits]
         growth = (len(e.text) - (e.span.end - e.span.start) for e in self.edits)
         self.growth = [0, *accumulate(growth)]
+        self.written = [start + more for start, more in zip(self.starts, self.growth, strict=False)]
 
     def before(self, offset: int) -> int:
         """Return where an offset is, in front of what is inserted there."""
@@ -95,15 +96,10 @@ class Moves:
 
     def home(self, offset: int) -> int:
         """Return where an offset was; what is new was where it was written."""
-        growth = 0
-        for edit, more in zip(self.edits, self.growth[1:], strict=True):
-            start = edit.span.start + growth
-            if offset < start:
-                break
-            if offset < start + len(edit.text):
-                return edit.span.start
-            growth = more
-        return offset - growth
+        done = bisect_right(self.written, offset)
+        if done and offset < self.written[done - 1] + len(self.edits[done - 1].text):
+            return self.starts[done - 1]
+        return offset - self.growth[done]
 
     def _moved(self, offset: int, done: int) -> int:
         if done < len(self.edits) and self.starts[done] < offset:

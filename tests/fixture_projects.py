@@ -37,7 +37,7 @@ from refactor.context import DiskContext
 from refactor.engine import Changed, Unchanged, run
 from refactor.model import Safety
 from refactor.project import Site
-from refactor.proof import engines
+from refactor.proof import asking, engines
 from refactor.proof.asking import Request
 from refactor.proof.engines import Job
 from refactor.proof.images import Image
@@ -49,6 +49,7 @@ from tests.engine import Engine, start
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 EXPECTATIONS = frozenset({"non-root", "smaller", "fewer layers", "starts", "kept steps"})
 BUILD_SECONDS = 900
+ASKS = asking.Wishes(steady=60)  # programs that are asked nothing end: pandas takes its time
 # Images that the engine's scripts cannot make, made of those that they can: what the image starts
 # from and copies from, and how it is built.
 STAND_INS = {
@@ -164,7 +165,7 @@ def prove_project(engine: Engine, project: Project, folder: Path) -> Proof:
         for ask in project.asks
     )
     plan = Plan(
-        Job(network="host", seconds=BUILD_SECONDS), requests=requests, edited=project.edit,
+        Job(network="host", seconds=BUILD_SECONDS), ASKS, requests=requests, edited=project.edit,
         together=True,
     )  # fmt: skip
     wishes = Wishes(level=Safety.RISKY, select=("all",))

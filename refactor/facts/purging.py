@@ -96,11 +96,12 @@ def _plans(snapshot: Snapshot, stage: Stage) -> Iterator[Plan | Obstacle]:
 def _parts(snapshot: Snapshot, stage: Stage) -> list[_Part]:
     model = snapshot.build.stages[stage.index]
     runs = {r.ordinal: r for r in snapshot.runs if r.stage == stage.index and not r.triggered}
+    ordinals = {end: ordinal for ordinal, end in enumerate(model.runs)}
     found = []
     for begin, end in groups(model):
         events = model.events[begin:end]
-        if not isinstance(events[0], Copy) and end in model.runs:
-            found.append(_Part(runs[model.runs.index(end)], begin, end, events))
+        if not isinstance(events[0], Copy) and end in ordinals:
+            found.append(_Part(runs[ordinals[end]], begin, end, events))
     return found
 
 

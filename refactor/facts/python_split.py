@@ -130,12 +130,13 @@ def _is_heavy(plan: Split, parts: list[_Part]) -> bool:
 
 def _parts(snapshot: Snapshot, stage: Stage) -> list[_Part]:
     model = snapshot.build.stages[stage.index]
-    runs = [r for r in snapshot.runs if r.stage == stage.index and not r.triggered]
+    runs = {
+        id(r.instruction): r for r in snapshot.runs if r.stage == stage.index and not r.triggered
+    }
     makers = [ins for ins in stage.instructions if ins.keyword in ("RUN", "COPY", "ADD")]
     found = []
     for ins, (begin, end) in zip(makers, groups(model), strict=True):
-        run = next((r for r in runs if r.instruction is ins), None)
-        found.append(_Part(ins, run, begin, model.events[begin:end]))
+        found.append(_Part(ins, runs.get(id(ins)), begin, model.events[begin:end]))
     return found
 
 

@@ -24,7 +24,6 @@ KILLED = 137  # 128 + SIGKILL
 MAX_TEXT = 64 * 1024
 _NOT_YET = (502, 503, 504)  # what a service says that is not up yet
 POLL = 0.3  # seconds
-STEADY = 3.0  # seconds that a container which is asked nothing must last
 
 # Asks from inside a container's network, with this Python: an image need not have a client.
 _PROBE = """
@@ -62,13 +61,15 @@ class Request(NamedTuple):
 class Wishes:
     """How containers are started. `network` is `none`: they reach nothing but themselves.
 
-    `seconds` is how long an answer may take, from the start on; `grace` how long a stop may take.
+    `seconds` is how long an answer may take, from the start on; `grace` how long a stop may take;
+    `steady` how long a container that is asked nothing must last to be taken for a server.
     `variables` are `NAME=VALUE`, for the containers.
     """
 
     network: str = "none"
     seconds: float = 60.0
     grace: int = 10
+    steady: float = 3.0
     variables: tuple[str, ...] = ()
 
     @property
@@ -227,7 +228,7 @@ class _Asked:
 
     def _lasting(self, name: str) -> Answer:
         """Say whether a container goes on, or how it ends."""
-        state = self._ended(name, STEADY)
+        state = self._ended(name, self.wishes.steady)
         if state["Running"]:
             return Answer(None, "goes on")
         text = self.engine.output(name)
