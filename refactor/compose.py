@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -13,7 +13,7 @@ from refactor.facts.pragmas import is_skipped
 from refactor.identity import Identity, Lineage
 from refactor.model import Change, FileEdits, Notice, Refusal, Safety, Transform
 from refactor.snapshot import Snapshot
-from refactor.source import Moves, Overlap, Span, Unreadable, apply
+from refactor.source import Edit, Moves, Overlap, Span, Unreadable, apply
 from refactor.syntax import ParseError
 from refactor.verify import verify
 
@@ -103,10 +103,8 @@ class Outcome:
         before = self.steps[count].before
         together = [step.change for step in self.steps[:count] if step.before is before]
         text = apply(before.text, [edit for change in together for edit in change.edits])
-        files = dict(before.files)
-        for edits in (edits for change in together for edits in change.files):
-            files[edits.path] = apply(before.read(edits.path) or "", edits.edits)
-        return State(text, files)
+        others = (edits for change in together for edits in change.files)
+        return State(text, {**before.files, **_files(before, others)})
 
     def home(self, step: int, offset: int) -> int:
         """Return where an offset of the text that a step was made on was in the first text.
@@ -320,17 +318,14 @@ def attempt(current: Snapshot, changes: Sequence[Change]) -> tuple[Snapshot | No
     return (None, reason) if reason else (after, "")
 
 
-def _files(current: Snapshot, changed: list[FileEdits]) -> dict[str, str]:
-    """Return the new texts of other files."""
-    found: dict[str, str] = {}
-    for edits in changed:
-        if edits.path in found:
-            raise Overlap(f"two changes of {edits.path}")
-        before = current.read(edits.path) or ""
-        text = apply(before, edits.edits)
-        if text != before:
-            found[edits.path] = text
-    return found
+def _files(current: Snapshot, changed: Iterable[FileEdits]) -> dict[str, str]:
+    """Return the new texts of other files; several changes may edit one in different places."""
+    edits: dict[str, list[Edit]] = {}
+    for file in changed:
+        edits.setdefault(file.path, []).extend(file.edits)
+    before = {path: current.read(path) or "" for path in edits}
+    found = {path: apply(before[path], parts) for path, parts in edits.items()}
+    return {path: text for path, text in found.items() if text != before[path]}
 
 
 def _keep(run: _Run, transform: Transform, changes: list[Change], after: Snapshot) -> None:

@@ -21,7 +21,9 @@ BY_HAND = "by-hand"
 MAX_TRIES = 60
 MAX_WORDS = 250_000
 WRONG_FILE = 1_000_000
-_PLAIN = frozenset(Effect) - {Effect.ORDER, Effect.STAGES, Effect.USER, Effect.BASE}
+_PLAIN = frozenset(Effect) - {
+    Effect.ORDER, Effect.STAGES, Effect.USER, Effect.BASE, Effect.SETTINGS,
+}  # fmt: skip
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _TOKEN = re.compile(r"\s*\S+|\s+")
 

@@ -65,7 +65,7 @@ class Structural:
         return user_set(switch)
 
     def context(self, build: Build) -> str | None:
-        """Compare what is sent of the build context."""
+        """Compare the other files: what is sent of the build context, and what settings say."""
         before, after = self.around
         if before.files == after.files:
             return None
@@ -74,7 +74,26 @@ class Structural:
         found = left_out(before.sent, after.sent, build)
         if isinstance(found, str):
             return found
-        return None if not found or self.use(Effect.FILES, *found) else "files are left out"
+        if found and not self.use(Effect.FILES, *found):
+            return "files are left out"
+        paths = {p for p, text in after.files.items() if before.files.get(p) != text}
+        if found and after.sent is not None:
+            paths = {path for path in paths if not path.endswith(after.sent.source)}
+        return self.settings(build, paths)
+
+    def settings(self, build: Build, paths: set[str]) -> str | None:
+        """Compare files of settings: they say what they said, and what is claimed besides."""
+        claims = [claim for claim in +self.claims if claim.effect is Effect.SETTINGS]
+        known = {f"in {path}" for path in paths}
+        if unclaimed := known.difference(*(claim.footprint for claim in claims)):
+            return f"nothing is claimed {min(unclaimed)}"
+        if not claims:
+            return None
+        from refactor.effects.hardened import unlicensed
+
+        for claim in claims:
+            self.use(claim.effect, *claim.footprint)
+        return unlicensed(self.around, build, self.graph, claims, self.assumes)
 
     def base_claim(self, label: str) -> Claim | None:
         """Return the claim that a stage starts from another image."""

@@ -67,6 +67,7 @@ LAYERS = (
     {
         "facts.apt",
         "facts.caches",
+        "facts.container_settings",
         "facts.homes",
         "facts.joining",
         "facts.leftovers",

@@ -30,7 +30,8 @@ class Invocations:
 
     `targets` are the stages that builds ask for by name, `arguments` the names of the build
     arguments that they pass, `ports` those in the container, `*` if not known. `unknown` holds
-    what could not be read, and what was counted in doubt.
+    what could not be read, and what was counted in doubt. `uses` are the containers that are surely
+    this image's, by the build or by a name that no other build gives.
     """
 
     commands: tuple[Invocation, ...] = ()
@@ -40,6 +41,7 @@ class Invocations:
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Found, ...] = ()
     unknown: tuple[Found, ...] = ()
+    uses: tuple[Use, ...] = ()
 
 
 def invocations(repository: Context, home: str, place: str) -> Invocations:
@@ -68,6 +70,7 @@ def about(found: Survey, home: str, place: str) -> Invocations:
         _once(mount for use in uses for mount in use.mounts),
         _once(port for use in uses for port in use.ports),
         _once((*found.unknown, *unclear, *decider.doubts.values())),
+        tuple(use for use in uses if decider.is_surely_ours(use)),
     )
 
 
@@ -137,6 +140,14 @@ class _Decider:
             return any(self.is_our_image(image, use) for image in images)
         names = [part.of for part in parts if part.of] or list(use.names)
         return self.is_our_name(names[0] if names else "", use)
+
+    def is_surely_ours(self, use: Use) -> bool:
+        """Whether a use is of this image beyond doubt."""
+        builds = [part.build for part in self.parts(use) if part.build]
+        if builds:
+            return all(build.exact and build.files == (self.place,) for build in builds)
+        known = self.names.agreement(use.image) >= LIKELY
+        return known and self.other_names.agreement(use.image) < LIKELY
 
     def is_our_image(self, image: str, use: Use) -> bool:
         """Whether an image is this one: by the names that builds give, as far as they tell."""
