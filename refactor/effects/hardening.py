@@ -24,6 +24,7 @@ from refactor.effects.users import ROOT, named
 from refactor.facts.stages import Graph
 from refactor.outside.container_places import Place, place, privileged
 from refactor.outside.records import Use
+from refactor.outside.yaml_items import Item
 from refactor.outside.yaml_tree import Unclear, Value, said, written
 from refactor.source import Edit
 
@@ -129,31 +130,29 @@ def _written(own: Place, places: list[Place], wish: _Wish) -> Setting | Stop | N
         target = own.inside("securityContext") or own
         if target is own:
             fields = {"securityContext": fields}
-    there = [
-        key for key in fields for found in places
-        if found.own.get(key) or (found is own and target.own.get(key))
-    ]  # fmt: skip
-    if there:
-        key = there[0]
-        value = next(v for found in (target, *places) if (v := found.own.get(key)))
-        if _is_done(value.texts(), fields[key]) or (
-            isinstance(fields[key], Mapping) and _is_done(value.get("drop").texts(), ("ALL",))
-        ):
-            return None
-        return Stop("Y103", f"{own.label}: {key} is written already, in another way",
-                    "write it by hand")  # fmt: skip
+    for found in (target, *places):
+        for key in fields:
+            there = found.own.get(key)
+            if there and _is_done(there, fields[key]):
+                return None
+            if there:
+                return Stop("Y103", f"{found.label}: {key} is written already, in another way",
+                            "write it by hand")  # fmt: skip
     edit = written(target.text, target.chain, target.at, fields)
     return Setting(own.path, own.label, target.at, tuple(fields.items()), edit, wish.assumes,
                    wish.risky, wish.why)  # fmt: skip
 
 
-def _is_done(there: list[str], wanted: Value) -> bool:
-    """Whether a field says already what would be written."""
-    words = [text.lower().replace(" ", "") for text in there]
+def _is_done(there: Item, wanted: Value) -> bool:
+    """Whether a field says already what would be written; of a map the first field counts."""
+    if isinstance(wanted, Mapping):
+        key, value = next(iter(wanted.items()))
+        return _is_done(there.get(key), value)
+    words = [text.lower().replace(" ", "") for text in there.texts()]
     if isinstance(wanted, tuple):
         first = wanted[0].lower()
-        return any(word in (first, first.replace(":true", "")) for word in words)
-    return not isinstance(wanted, Mapping) and words == [said(wanted).lower()]
+        return first in words or first.replace(":true", "") in words
+    return words == [said(wanted).lower()]
 
 
 def _capabilities(container: Container, parts: tuple[Use, ...], own: Place) -> _Wish | Stop:
@@ -206,13 +205,14 @@ def _read_only(container: Container, parts: tuple[Use, ...], own: Place) -> _Wis
 
 
 def _init(container: Container, parts: tuple[Use, ...], own: Place) -> _Wish | Stop | None:
-    roles = {call.role for part in parts for call in part.commands}
-    if own.form != "compose" or "entrypoint" in roles:
+    calls = [call for part in parts for call in part.commands]
+    if own.form != "compose" or any(call.role == "entrypoint" for call in calls):
         return None
-    found = first_process(container)
+    command = next((call.argv for call in calls if call.role == "command"), ())
+    found = first_process(container, command)
     if isinstance(found, Stop):
         return found
-    why = f"{found} is process 1, and may neither reap its children nor hear SIGTERM"
+    why = f"{found} is process 1, and neither reaps what it did not start nor ends at SIGTERM"
     return _Wish({"compose": {"init": True}}, (_FIRST,), False, why) if found else None
 
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from refactor.effects.containers import lineage, needs
-from refactor.effects.events import Build, flat
+from refactor.effects.events import Build, Stage, flat
 from refactor.effects.needs import HOME, Needs
 from refactor.effects.stages import Surroundings
-from refactor.effects.started import started
 from refactor.effects.users import FROM_BASE, ROOT, named
 from refactor.facts.images import Family, Image
 from refactor.facts.stages import Graph
@@ -34,6 +32,11 @@ _GAINS = re.compile(
 _PROGRAMS = frozenset("sudo su doas ping ping6 fping traceroute mtr tcpdump".split())
 _SET_ID = re.compile(r"\bchmod\s+(?:-\S+\s+)*(?:[ug]*\+[rwx]*s|[2467]\d{3})\b")
 _INITS = frozenset("tini dumb-init catatonit init s6-svscan my_init systemd supervisord".split())
+# Programs that, as process 1, do not end at SIGTERM by themselves.
+_DEAF = re.compile(
+    r"(?:python|pypy|ruby|perl|php)[\d.]*\Z|(?:node|nodejs|nodemon|npm|npx|yarn|pnpm|ts-node|tsx|ng|"
+    r"flask|rails|bundle|sh|ash|dash|bash)\Z|.*\.(?:sh|py|rb|js|pl)\Z"
+)
 # What a process that is not root cannot do anyway takes nothing from it when it is dropped.
 _OF_FILES = frozenset({"U304", "U305", "U308"})
 GAINS = (
@@ -129,6 +132,8 @@ def _gains(container: Container) -> Stop | None:
                             "started", "do without it in the image that runs")  # fmt: skip
     application = container.around.application
     for item in application.programs if application is not None else ():
+        if item.path.endswith((".sh", ".bash")):
+            continue  # these are read where they are started
         if item.value.rpartition("/")[2] in _PROGRAMS:
             return Stop("Y105", f"{item.path}:{item.line} runs {item.value}, which gains rights "
                         "when it is started", "do without it")  # fmt: skip
@@ -187,27 +192,26 @@ def writes(container: Container) -> Writes | Stop:
     return Writes(tuple(sorted(found.folders.items())), _STILL)
 
 
-def first_process(container: Container) -> str | Stop:
-    """Return the program that a container starts; empty if it looks after others itself."""
+def first_process(container: Container, command: tuple[str, ...]) -> str | Stop:
+    """Return the program that is process 1 and is none to be; empty if it does well.
+
+    `command` is what a service starts instead of the image's own.
+    """
     if _is_system(container.base):
         return Stop("Y105", f"{container.base.name} starts {needs_root(container.base)}", "")
     stage = container.build.stages[container.index]
-    if not any(dict(stage.config).get(key) for key in ("entrypoint", "cmd")):
+    words = [*_words(stage, "entrypoint"), *(command or _words(stage, "cmd"))]
+    if not words:
         return Stop("Y104", "what it starts first is the base image's, and not known",
                     "write CMD")  # fmt: skip
-    names = list(_first_words(container))
+    names = [posixpath.basename(word) for word in words]
     if any(name in _INITS or name.startswith("s6-") for name in names):
         return ""
-    return next((name for name in names if name), "")
+    return names[0] if _DEAF.match(names[0]) else ""
 
 
-def _first_words(container: Container) -> Iterator[str]:
-    stage = container.build.stages[container.index]
-    config = dict(stage.config)
-    for key in ("entrypoint", "cmd"):
-        value = config.get(key)
-        if isinstance(value, tuple) and value[1]:
-            words = value[1]
-            first = words.split() if isinstance(words, str) else words
-            yield from (posixpath.basename(word) for word in first if not word.startswith("-"))
-    yield from (item.name for item in started(stage, container.base, None, container.around))
+def _words(stage: Stage, key: str) -> tuple[str, ...]:
+    value = dict(stage.config).get(key)
+    if not isinstance(value, tuple) or not value[1]:
+        return ()
+    return ("sh", *value[1].split()) if isinstance(value[1], str) else tuple(value[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from refactor.outside.records import Use
 from refactor.outside.yaml_items import Item, documents, walk
@@ -14,9 +15,10 @@ Read = Callable[[str], str | None]
 _OFF = frozenset({"", "false", "no", "off", "~", "null"})
 # Keys of a compose service by which it gets more of the host than others, or what is not known.
 _MORE = (
-    "privileged pid ipc uts cgroup userns_mode devices device_cgroup_rules cap_add extends gpus "
+    "privileged pid ipc uts cgroup userns_mode devices device_cgroup_rules extends gpus "
     "runtime credential_spec isolation use_api_socket"
 ).split()
+_KEPT = frozenset("CHOWN DAC_OVERRIDE FOWNER SETGID SETUID NET_BIND_SERVICE".split())
 _HOST = ("hostNetwork", "hostPID", "hostIPC")
 _SOCKETS = ("docker.sock", "containerd.sock", "crio.sock", "podman.sock")
 _KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -63,17 +65,22 @@ def place(use: Use, read: Read) -> Place | None:
     text = read(use.path) if use.path.endswith((".yaml", ".yml")) else None
     if text is None:
         return None
-    nodes = trees(text)
-    try:
-        items = documents(text)
-    except ValueError as error:
-        raise Unclear(str(error)) from error
+    nodes, items = _read(text)
     if use.group:
         return _service(use, text, nodes, items)
     found = _container(use, text, nodes, items)
     if found is not None and (patch := _patched_by(use.path, read)):
         raise Unclear(f"{patch} has patches: it may be one, or be changed by one")
     return found
+
+
+@lru_cache(maxsize=32)
+def _read(text: str) -> tuple[tuple[Node, ...], list[Item]]:
+    nodes = trees(text)
+    try:
+        return nodes, documents(text)
+    except ValueError as error:
+        raise Unclear(str(error)) from error
 
 
 def _service(use: Use, text: str, nodes: tuple[Node, ...], items: list[Item]) -> Place:
@@ -143,8 +150,18 @@ def _more(found: Place) -> str:
             return key
     if own.get("network_mode").text == "host":
         return "network_mode: host"
+    if more := _added(own.get("cap_drop"), own.get("cap_add")):
+        return f"cap_add: {more}"
     options = own.get("security_opt").texts()
     return next((text for text in options if "unconfined" in text or "disable" in text), "")
+
+
+def _added(drop: Item, add: Item) -> str:
+    """Return a capability that is given besides those that may be kept when all are dropped."""
+    dropped = {text.upper() for text in drop.texts()}
+    names = [text.upper().removeprefix("CAP_") for text in add.texts()]
+    kept = _KEPT if "ALL" in dropped else frozenset()
+    return next((name for name in names if name not in kept), "")
 
 
 def _pod_more(found: Place) -> str:
@@ -154,8 +171,9 @@ def _pod_more(found: Place) -> str:
             return key
     if security.get("privileged").text.lower() not in _OFF:
         return "privileged"
-    if security.get("capabilities", "add"):
-        return "capabilities: add"
+    given = security.get("capabilities")
+    if more := _added(given.get("drop"), given.get("add")):
+        return f"capabilities: add: {more}"
     contexts = (security, spec.get("securityContext"))
     windows = any(context.get("windowsOptions") for context in contexts)
     windows |= spec.get("os", "name").text.lower() == "windows"

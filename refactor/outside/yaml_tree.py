@@ -209,16 +209,16 @@ def said(value: Value | Node) -> str:
             return f"{{{', '.join(f'{k.value}: {said(v)}' for k, v in value.pairs)}}}"
         if value.kind == "list":
             return f"[{', '.join(map(said, value.parts))}]"
-        quoted = value.style and value.value.lower() in _WORDS
-        known = value.kind == "text" and not (value.tag or value.anchor or quoted)
-        return value.value if known else f"{value.kind} {value.tag} {value.anchor} {value.value}"
+        text = f'"{value.value}"' if value.style and value.value.lower() in _WORDS else value.value
+        known = value.kind == "text" and not (value.tag or value.anchor)
+        return text if known else f"{value.kind} {value.tag} {value.anchor} {text}"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(value)}]"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{key}: {said(inner)}' for key, inner in value.items())}}}"
-    return value
+    return f'"{value}"' if value.lower() in _WORDS else value
 
 
 def added(before: str, after: str) -> tuple[str, ...]:
