@@ -59,7 +59,8 @@ def edited(text: str, fields: dict[str, Value] | None = None) -> str:
             "    init: true\n  # b\n",
         ),
         (
-            "services:\n    web:\n        command: |\n            a\n\n            b\n\nvolumes: {}\n",
+            "services:\n    web:\n        command: |\n            a\n\n            b\n\n"
+            "volumes: {}\n",
             "services:\n    web:\n        command: |\n            a\n\n            b\n"
             "        init: true\n\nvolumes: {}\n",
         ),

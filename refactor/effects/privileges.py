@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from refactor.effects.containers import lineage, needs
-from refactor.effects.events import Build, Stage, flat
+from refactor.effects.events import Build, Copy, Stage, flat
 from refactor.effects.needs import HOME, Needs
 from refactor.effects.stages import Surroundings
+from refactor.effects.started import started
 from refactor.effects.users import FROM_BASE, ROOT, named
-from refactor.facts.images import Family, Image
+from refactor.facts.images import Family, Image, image
 from refactor.facts.stages import Graph
 from refactor.facts.users import default_user, needs_root
 from refactor.knowledge import fits, table
@@ -30,6 +31,7 @@ _GAINS = re.compile(
     r"chromium[\w-]*|google-chrome[\w-]*|playwright|puppeteer)(?![\w/])"
 )
 _PROGRAMS = frozenset("sudo su doas ping ping6 fping traceroute mtr tcpdump".split())
+_FILE = re.compile(r"\b(?:setcap|libcap2-bin)\b")
 _SET_ID = re.compile(r"\bchmod\s+(?:-\S+\s+)*(?:[ug]*\+[rwx]*s|[2467]\d{3})\b")
 _INITS = frozenset("tini dumb-init catatonit init s6-svscan my_init systemd supervisord".split())
 # Programs that, as process 1, do not end at SIGTERM by themselves.
@@ -123,12 +125,25 @@ def _is_system(base: Image) -> bool:
 
 
 def _gains(container: Container) -> Stop | None:
-    """Look for what gains rights when it is started."""
-    for stage in lineage(container.build, container.index):
-        for event in flat(stage.events):
+    """Look for what gains rights when it is started.
+
+    A copy keeps a file's capability, so all stages count. Without that capability the program does
+    not start at all.
+    """
+    events = [event for stage in container.build.stages for event in flat(stage.events)]
+    origins = [e.origin for e in events if isinstance(e, Copy)]
+    copied = [image(origin, {}) for origin in origins if isinstance(origin, str)]
+    for origin in (*(stage.image for stage in container.graph.stages), *copied):
+        row = _row(origin)
+        if row is not None and row["capabilities"] == "-":
+            return Stop("Y105", f"{origin.name}: {row['assumes']}", "")
+    own = [e for s in lineage(container.build, container.index) for e in flat(s.events)]
+    for event in events:
+        match = _FILE.search(event.text)
+        if match is None and event in own:
             match = _GAINS.search(event.text) or _SET_ID.search(event.text)
-            if match:
-                return Stop("Y105", f"`{event.text[:70]}`: {match[0]} gains rights when it is "
+        if match:
+            return Stop("Y105", f"`{event.text[:70]}`: {match[0]} gains rights when it is "
                             "started", "do without it in the image that runs")  # fmt: skip
     application = container.around.application
     for item in application.programs if application is not None else ():
@@ -140,10 +155,14 @@ def _gains(container: Container) -> Stop | None:
     return None
 
 
+def _row(base: Image) -> dict[str, str] | None:
+    return next((row for row in table("capabilities") if fits(base.name, row["image"])), None)
+
+
 def _of_root(container: Container) -> Capabilities | Stop:
     """Return what a known image keeps that starts as root, if nothing but that is started."""
     base = container.base
-    row = next((r for r in table("capabilities") if fits(base.name, r["image"])), None)
+    row = _row(base)
     if row is None:
         return Stop("Y105", "it starts as root, and which of root's rights it uses is not known",
                     "let it run as another user: run-as-user")  # fmt: skip
@@ -180,6 +199,10 @@ def writes(container: Container) -> Writes | Stop:
     if container.around.sent is None or not container.around.sent.complete:
         return Stop("Y106", "what it writes is not known without the build context",
                     "run where the build context is")  # fmt: skip
+    stage = container.build.stages[container.index]
+    if any(item.name == "java" for item in started(stage, container.base, None, container.around)):
+        return Stop("Y106", "Java's libraries load native code from /tmp, where a tmpfs forbids it",
+                    "")  # fmt: skip
     found = _needs(container)
     for code, reason, unlock in found.stops:
         if code != "U304":
