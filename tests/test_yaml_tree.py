@@ -179,7 +179,8 @@ def test_a_quoted_true_is_no_true() -> None:
 
 def test_much_yaml_takes_no_long_time() -> None:
     start = time.monotonic()
-    for text in ("[" * 250_000, "- " * 9_000, "a: &a [" + "*a, " * 9_000 + "]", "a:\n" * 9_000):
+    assert len(trees("a: &a [" + "*a, " * 9_000 + "]")) == 1
+    for text in ("[" * 250_000, "- " * 9_000, "a:\n" * 9_000):
         with pytest.raises(Unclear):
             trees(text)
     assert trees("#\n" * 100_000) == ()
