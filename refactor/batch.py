@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from refactor import config as configuration
 from refactor.config import Config, ConfigError
-from refactor.context import DiskContext, clean
+from refactor.context import DiskContext, Overlay, clean
 from refactor.engine import Changed, Failed, Refused, Result, run
 from refactor.model import Safety
-from refactor.project import Site, referenced
+from refactor.project import Site, is_holder, referenced
 from refactor.registry import Unusable, select
 
 if TYPE_CHECKING:
@@ -118,13 +118,25 @@ def task(path: Path, wishes: Wishes, data: bytes | None = None) -> Task | Result
     return Task(name, data, settings, Site(_tree(root), place, home and clean(home)), root)
 
 
-def one(path: Path, wishes: Wishes) -> Result:
-    """Refactor one file, without writing it."""
-    found = task(path, wishes)
+def one(path: Path, wishes: Wishes, written: Mapping[str, bytes] | None = None) -> Result:
+    """Refactor one file, without writing it.
+
+    `written` are files of its repository that other results of the run write.
+    """
+    written = written or {}
+    place = repository(path, wishes.roots)[1] if written else ""
+    found = task(path, wishes, written.get(place))
     if isinstance(found, Result):
         return found
+    site = found.site
+    if written:
+        site = site._replace(repository=Overlay(site.repository, written))
     recall = wishes.recall(found.name)
-    result = run(found.name, found.data, found.config, found.site, recall)
+    if recall is None and is_holder(found.name, found.data):
+        from refactor.inline import refactored
+
+        return refactored(found.name, found.data, found.config, site)
+    result = run(found.name, found.data, found.config, site, recall)
     return recall.judged(result, found.data) if recall else result
 
 
@@ -173,6 +185,31 @@ def many(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Result]:
     """Yield the results of files, in their order."""
     references = wishes.references | referenced(filter(os.path.isfile, files))
     wishes = replace(wishes, references=references)
+    yield from _in_turn(files, wishes, _each(files, wishes, jobs))
+
+
+def _in_turn(files: Sequence[Path], wishes: Wishes, results: Iterator[Result]) -> Iterator[Result]:
+    """Yield results; what writes a file that an earlier one writes otherwise is done again on it.
+
+    So several Dockerfiles can get settings in one compose file.
+    """
+    everywhere: dict[Path, dict[str, bytes]] = {}
+    for file, result in zip(files, results, strict=True):
+        if isinstance(result, Changed):
+            root, place = repository(file, wishes.roots)
+            written = everywhere.setdefault(root, {})
+            after = {other.path: other.after for other in result.others}
+            if place in written or any(written.get(p, data) != data for p, data in after.items()):
+                result = one(file, wishes, written)
+        if isinstance(result, Changed):
+            written |= {other.path: other.after for other in result.others}
+            if is_holder(result.path, result.after):
+                written[place] = result.after
+        yield result
+
+
+def _each(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Result]:
+    """Yield the results of files, each for itself."""
     if jobs <= 1 or len(files) < MIN_FOR_PROCESSES:
         for file in files:
             yield one(file, wishes)

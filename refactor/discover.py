@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from refactor.project import is_holder
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -108,8 +110,10 @@ def _walk(root: Path, passed_over: Counter[str]) -> Iterator[Path]:
         for name in sorted(names):
             if _is_dockerfile(name, passed_over) and not rules.matches(here / name, is_dir=False):
                 yield here / name
-            elif _COMPOSE.match(name):
-                yield from (f for f in _named_by(here / name) if _below(f, root))
+            elif _COMPOSE.match(name) and (text := _text(here / name)):
+                if is_holder(name, text.encode("utf-8", "replace")):
+                    yield here / name
+                yield from (f for f in _named_by(here / name, text) if _below(f, root))
 
 
 def _below(file: Path, root: Path) -> bool:
@@ -134,14 +138,18 @@ def _is_dockerfile(name: str, passed_over: Counter[str]) -> bool:
     return suffix not in _OTHER_SUFFIXES
 
 
-def _named_by(file: Path) -> Iterator[Path]:
-    """Yield the Dockerfiles that a compose or bake file names."""
+def _text(file: Path) -> str:
+    """Return the text of a compose or bake file, empty if it is too large."""
     try:
         if not file.is_file() or file.stat().st_size > _MAX_YAML:
-            return
-        text = file.read_text(encoding="utf-8", errors="replace")
+            return ""
+        return file.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return
+        return ""
+
+
+def _named_by(file: Path, text: str) -> Iterator[Path]:
+    """Yield the Dockerfiles that a compose or bake file names."""
     if file.suffix == ".hcl":
         for target in _BAKE_TARGET.split(text):
             context = _BAKE_CONTEXT.search(target)

@@ -14,7 +14,7 @@ from refactor.facts.homes import home
 from refactor.identity import Identity
 from refactor.model import Safety, Transform
 from refactor.patch import beside, unified
-from refactor.project import Site, is_base
+from refactor.project import Site, is_base, is_holder
 from refactor.registry import Unusable, ordered, select
 from refactor.second_reader import disagreement
 from refactor.snapshot import Snapshot
@@ -115,6 +115,8 @@ def run(
     `path` is the file's name in reports and patches. `extra` are transforms of the caller's, which
     run behind the others.
     """
+    if is_holder(path, data):
+        return Refused(path, reason="Dockerfiles in it are refactored by fix alone, all at once")
     try:
         dockerfile = parse(decode(data))
         if problem := unsound(dockerfile):

@@ -51,6 +51,13 @@ def _name(reference: str) -> str:
     return reference.rpartition("/")[2].partition("@")[0].partition(":")[0].lower()
 
 
+def is_holder(path: str, data: bytes) -> bool:
+    """Whether a file, of compose or bake, holds Dockerfiles."""
+    if path.endswith((".yaml", ".yml")):
+        return b"dockerfile_inline" in data
+    return path.endswith((".hcl", ".json")) and b"dockerfile-inline" in data
+
+
 def is_base(path: str, references: frozenset[str]) -> bool:
     """Whether other images start from what this file builds, as far as names tell."""
     pure = PurePath(path)

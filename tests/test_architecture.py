@@ -93,7 +93,7 @@ LAYERS = (
     {"compose", "config", "registry"},
     {"details"},
     {"engine", "testing"},
-    {"decisions"},
+    {"decisions", "inline"},
     {"discover", "batch", "docs", "since", "write"},
     {"interactive", "reviewed", "init"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},

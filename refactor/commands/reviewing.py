@@ -20,7 +20,7 @@ from refactor.details import difference
 from refactor.engine import Changed
 from refactor.interactive import Question, Review, Scope
 from refactor.model import Change
-from refactor.project import referenced
+from refactor.project import is_holder, referenced
 from refactor.report import text
 from refactor.source import decode, encode
 
@@ -62,7 +62,7 @@ def _changed(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Task]
     results = many(files, replace(wishes, decisions=None, baseline=None, detail=False), jobs)
     wishes = replace(wishes, references=referenced(filter(os.path.isfile, files)))
     for file, result in zip(files, results, strict=True):
-        if isinstance(result, Changed):
+        if isinstance(result, Changed) and not is_holder(result.path, result.before):
             found = task(file, wishes)
             if isinstance(found, Task) and found.data == result.before:
                 yield found

@@ -14,6 +14,7 @@ from refactor.context import Context, clean
 from refactor.effects import Build, Copy, Event, flat
 from refactor.facts import homes, sources
 from refactor.outside.compose_files import COMPOSE, builds
+from refactor.outside.inline_dockerfiles import held
 from refactor.sent import MAX_TEXT, Sent, ignore_file, listed, read_rules
 from refactor.snapshot import Snapshot
 from refactor.source import Unreadable, decode
@@ -230,7 +231,7 @@ def _is_dockerfile(path: str) -> bool:
 
 def _other(snapshot: Snapshot, tree: Context, place: str) -> User | None:
     """Read another Dockerfile; one that is not understood takes and names what its text holds."""
-    data = tree.head(place, MAX_TEXT + 1)
+    data = held(tree, place) or tree.head(place, MAX_TEXT + 1)
     try:
         text = decode(data)
         found = Snapshot(PurePath(place), text, parse(text), tree, snapshot.aliases, place=place)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from refactor.context import Context
+from refactor.outside.inline_dockerfiles import KEY, place
 from refactor.outside.records import (
     Build,
     Found,
@@ -69,7 +70,7 @@ def _service(name: str, service: Item, path: str, folder: str) -> Use:
     return Use(
         path, line,
         image=service.get("image").text,
-        build=_build(service.get("build"), service.get("image").text, path, folder),
+        build=_build(service.get("build"), service.get("image").text, path, folder, name),
         of=service.get("extends").get("service").text or service.get("extends").text,
         names=(name, container) if container else (name,),
         group=f"{folder}:{name}",
@@ -80,13 +81,13 @@ def _service(name: str, service: Item, path: str, folder: str) -> Use:
     )  # fmt: skip
 
 
-def _build(item: Item, image: str, path: str, folder: str) -> Build | None:
+def _build(item: Item, image: str, path: str, folder: str, name: str) -> Build | None:
     if not item:
         return None
     context = item.text or item.get("context").text or "."
     files = dockerfiles((folder,), context, item.get("dockerfile").text, from_context=True)
-    if item.get("dockerfile_inline"):
-        files = ()
+    if item.get(KEY):
+        files = (place(path, name),)
     arguments = item.get("args")
     names = list(arguments.fields) or [text.partition("=")[0] for text in arguments.texts()]
     target = item.get("target").text
