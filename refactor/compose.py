@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from refactor.bound_comments import bound
 from refactor.facts.pragmas import is_skipped
 from refactor.identity import Identity, Lineage
-from refactor.model import Change, FileEdits, Notice, Refusal, Safety, Transform
+from refactor.model import Change, FileEdits, Finding, Notice, Refusal, Safety, Transform
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Moves, Overlap, Span, Unreadable, apply
 from refactor.syntax import ParseError
@@ -234,9 +236,23 @@ def _proposals(run: _Run, transform: Transform) -> list[Change]:
             for finding in transform.propose(run.current, run.options.get(transform.id)):
                 spans = _spans(finding)
                 if not is_skipped(run.current, spans, transform.answers | {transform.id}):
-                    found.append(finding)
+                    found.append(_unless_torn(run.current, finding))
         known = run.findings[transform.id] = (run.current, found)
     return [finding for finding in known[1] if isinstance(finding, Change)]
+
+
+def _unless_torn(snapshot: Snapshot, finding: Finding) -> Finding:
+    """Return a finding; a refusal of a change that tears a comment off the line it is read with."""
+    held = bound(snapshot.text)
+    if not held or not isinstance(finding, Change) or finding.by_hand or not finding.edits:
+        return finding
+    with suppress(Overlap):
+        if bound(apply(snapshot.text, finding.edits)) != held:
+            return Refusal(
+                "N101", "a `# renovate:` comment would no longer stand above its line",
+                "put the comment, and what it is of, somewhere else", finding.edits[0].span.start,
+            )  # fmt: skip
+    return finding
 
 
 def _lowered(snapshot: Snapshot) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from refactor.bound_comments import bound
 from refactor.context import Context, Overlay, clean, subtree
 from refactor.effects import Build, build
 from refactor.facts.stages import Graph, ShellInForce, default_shell, graph, set_shell
@@ -198,7 +199,8 @@ def _build(snapshot: Snapshot) -> Build:
 def _evidence(snapshot: Snapshot) -> Evidence:
     found = hazards(snapshot.build, snapshot.graph)
     comments = snapshot.dockerfile.comments
-    return Evidence(snapshot.build, found, comments, snapshot.graph, snapshot)
+    held = bound(snapshot.text)
+    return Evidence(snapshot.build, found, comments, snapshot.graph, snapshot, held)
 
 
 def _runs(snapshot: Snapshot) -> tuple[Run, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,13 +34,14 @@ if TYPE_CHECKING:
 
 
 class Evidence(NamedTuple):
-    """All that is compared of one text."""
+    """All that is compared of one text; `bound` are comments with the lines that they belong to."""
 
     build: Build
     hazards: frozenset[Hazard]
     comments: tuple[str, ...]
     graph: Graph
     around: Surroundings
+    bound: Mapping[tuple[str, str], int] = {}
 
 
 def verify(
@@ -57,6 +58,8 @@ def verify(
         return "a comment is lost or changed"
     if not spare and before.comments != after.comments and not moves:
         return "a comment is moved past another"
+    if not spare and before.bound != after.bound:
+        return "a comment no longer stands above the line that it is read with"
     if before.build.directives != after.build.directives:
         return "the parser directives differ"
     if any(ins.keyword != "ARG" for ins in after.graph.globals):

@@ -19,7 +19,7 @@ MAX_LINES, MAX_FUNCTION = 400, 60
 # A module imports from its own layer and those above it in this list; a package stands for all
 # in it. `refactor` itself is the front door: it exports, and nobody inside goes through it.
 LAYERS = (
-    {"source", "knowledge", "context"},
+    {"source", "knowledge", "context", "bound_comments"},
     {"syntax", "model", "shell", "project", "sent"},
     {
         "words",
