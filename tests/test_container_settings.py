@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import replace
 from itertools import combinations
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
+from typer.testing import CliRunner
 
+from refactor.cli import app
 from refactor.compose import attempt
 from refactor.config import Config
 from refactor.context import MemoryContext
@@ -28,6 +32,7 @@ POD = (
     "        - name: web\n          image: acme/web\n"
 )
 BUILT = {"build.sh": "docker build -t acme/web .\n"}
+DATA = Path(__file__).parent / "data"
 ALL = (
     "drop-capabilities", "forbid-new-privileges", "make-root-read-only", "require-non-root",
     "set-seccomp-profile", "start-init",
@@ -302,6 +307,46 @@ def test_an_init_is_for_those_that_are_none(command: str, changed: bool) -> None
     assert found("init", {"compose.yaml": WEB}, text) == ["+ services.web.init: true"] * changed
     assert found("init", {"compose.yaml": f"{WEB}    command: gunicorn a\n"}, APP) == []
     assert found("init", {"compose.yaml": f"{WEB}    entrypoint: a\n"}, APP) == []
+
+
+def test_one_container_is_not_held_to_what_another_one_is_given() -> None:
+    socket = "    volumes: ['/var/run/docker.sock:/var/run/docker.sock']\n"
+    text = f"{WEB}  watcher:\n    build: .\n{socket}"
+    assert found("capabilities", {"compose.yaml": text}) == [
+        "+ services.web.cap_drop: [ALL]",
+        "Y102",
+    ]
+    text = f"{WEB}  shell:\n    build: .\n    command: sudo x\n"
+    assert found("privileges", {"compose.yaml": text})[1:] == ["Y105"]
+
+
+def test_what_is_run_in_a_container_of_the_image_counts() -> None:
+    files = {"compose.yaml": WEB, "Makefile": "a:\n\tdocker compose exec web sudo x\n"}
+    assert found("capabilities", files) == ["Y105"]
+
+
+FIXTURE = Path(__file__).parent.parent / "fixtures" / "compose-services"
+
+
+def test_the_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(FIXTURE, tmp_path / "shop")
+    (tmp_path / "shop" / ".git").mkdir()
+    monkeypatch.chdir(tmp_path / "shop")
+    names = ",".join((*ALL, "merge-apt-update", "use-key-value-form"))
+    command = ["fix", "--level", "risky", "--select", names, "--jobs", "1", "."]
+    shown = CliRunner().invoke(app, [*command, "--diff"])
+    assert shown.stdout == (DATA / "compose-services.patch").read_text(encoding="utf-8")
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert CliRunner().invoke(app, [*command, "--check"]).exit_code == 0
+    (tmp_path / "again").mkdir()
+    shutil.copytree(FIXTURE, tmp_path / "again" / "shop")
+    patch = ["git", "apply", "--verbose", str(DATA / "compose-services.patch")]
+    subprocess.run(patch, cwd=tmp_path / "again" / "shop", check=True)
+    for path in FIXTURE.rglob("*.yaml"):
+        place = path.relative_to(FIXTURE)
+        written = (tmp_path / "shop" / place).read_bytes()
+        assert written == (tmp_path / "again" / "shop" / place).read_bytes()
+        assert written != path.read_bytes()
 
 
 def settled(kind: str, files: dict[str, str] | None = None) -> tuple[Snapshot, Change]:

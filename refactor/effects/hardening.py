@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from refactor.effects.events import Build
 from refactor.effects.privileges import (
@@ -21,6 +22,7 @@ from refactor.effects.privileges import (
 )
 from refactor.effects.stages import Surroundings
 from refactor.effects.users import ROOT, named
+from refactor.facts.invocations import Invocations
 from refactor.facts.stages import Graph
 from refactor.outside.container_places import Place, place, privileged
 from refactor.outside.records import Use
@@ -28,9 +30,40 @@ from refactor.outside.yaml_items import Item
 from refactor.outside.yaml_tree import Unclear, Value, said, written
 from refactor.source import Edit
 
+if TYPE_CHECKING:
+    from refactor.facts.applications import Application
+    from refactor.sent import Sent
+
 _SECCOMP = "it makes no system call that the default profile of the container runtime forbids"
 _FIRST = "what it starts works behind an init, and needs not be process 1 itself"
 _SAME = "the image that runs there is the one that this Dockerfile builds"
+
+
+@dataclass(frozen=True)
+class _Own:
+    """What stands around a Dockerfile, of whose uses only one container's are told."""
+
+    whole: Surroundings
+    invocations: Invocations
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The texts of other files that changes wrote."""
+        return self.whole.files
+
+    @property
+    def sent(self) -> Sent | None:
+        """The build context's files."""
+        return self.whole.sent
+
+    @property
+    def application(self) -> Application | None:
+        """What the sources say of the application."""
+        return self.whole.application
+
+    def read(self, path: str) -> str | None:
+        """Return the text of a file of the repository; None if there is none."""
+        return self.whole.read(path)
 
 
 @dataclass(frozen=True)
@@ -77,9 +110,21 @@ def settings(
         if use.group and use.build is None:
             continue  # it adds to a service that another file builds
         parts = tuple(part for part in uses if part.group == use.group) if use.group else (use,)
-        found = _setting(kind, use, parts, partial(Container, build, graph=graph, around=around))
+        own = _Own(around, _said_of(use, parts, around.invocations))
+        found = _setting(kind, use, parts, partial(Container, build, graph=graph, around=own))
         if found is not None:
             yield found
+
+
+def _said_of(use: Use, parts: tuple[Use, ...], known: Invocations) -> Invocations:
+    """Return what is said of one container; what is run in any of the image may be run in it."""
+    calls = [call for part in parts for call in part.commands]
+    return Invocations(
+        (*calls, *(call for call in known.commands if call.role == "exec")),
+        targets=known.targets if use.build is None else frozenset(use.build.targets),
+        mounts=tuple(mount for part in parts for mount in part.mounts),
+        ports=tuple(port for part in parts for port in part.ports),
+    )
 
 
 def _setting(
@@ -110,9 +155,8 @@ def _setting(
 
 def _stage(use: Use, container: Container) -> int | Stop:
     """Return the stage that a use runs."""
-    stages = container.graph.stages
-    known = container.around.invocations
-    targets = use.build.targets if use.build is not None else known.targets if known else ()
+    stages, known = container.graph.stages, container.around.invocations
+    targets = known.targets if known is not None else frozenset()
     if not targets:
         return len(stages) - 1
     names = [stage.index for stage in stages if stage.name in targets]
