@@ -349,6 +349,24 @@ def test_the_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert written != path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [("2", "Y101"), ("2.1", "Y101"), ("2.4", ""), ("3", "Y101"), ("3.6", "Y101"), ("3.8", "")],
+)
+def test_an_old_format_has_no_init(version: str, code: str) -> None:
+    files = {"compose.yaml": f'version: "{version}"\n{WEB}'}
+    assert found("init", files) == [code or "+ services.web.init: true"]
+    assert found("capabilities", files) == ["+ services.web.cap_drop: [ALL]"]
+
+
+def test_objects_that_are_others_or_old_are_left_alone() -> None:
+    knative = POD.replace("Deployment", "Service").replace("apps/v1", "serving.knative.dev/v1")
+    assert found("capabilities", {"d.yaml": knative, **BUILT}) == ["Y101"]
+    old = POD.replace("apps/v1", "extensions/v1beta1")
+    assert found("seccomp", {"d.yaml": old, **BUILT}) == ["Y101"]
+    assert len(found("capabilities", {"d.yaml": old, **BUILT})) == 1
+
+
 def settled(kind: str, files: dict[str, str] | None = None) -> tuple[Snapshot, Change]:
     """Return a snapshot and the one change for it."""
     state = snapshot(files or {"compose.yaml": f"{WEB}  db:\n    image: postgres\n"})

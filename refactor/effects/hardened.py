@@ -18,8 +18,12 @@ def unlicensed(
 ) -> str | None:  # fmt: skip
     """Return what of the claimed settings may not be written, or what else a file says now."""
     before, after = around
-    found = [s for kind in KINDS for s in settings(kind, build, graph, before)]
-    allowed = {s.footprint: s for s in found if isinstance(s, Setting)}
+    claims = tuple(claims)
+    allowed: dict[frozenset[str], Setting] = {}
+    for kind in KINDS:
+        if any(claim.footprint not in allowed for claim in claims):
+            found = settings(kind, build, graph, before)
+            allowed |= {s.footprint: s for s in found if isinstance(s, Setting)}
     wanted: dict[str, set[str]] = {}
     for claim in claims:
         setting = allowed.get(claim.footprint)

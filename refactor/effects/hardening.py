@@ -138,7 +138,7 @@ def _setting(
             return None
         for found in places:
             if given := privileged(found):
-                return Stop("Y102", f"{found.label} is given more than others: {given}", "")
+                return Stop("Y102", f"{found.label}: with {given} it may get more than others", "")
         index = _stage(use, made)
         if isinstance(index, Stop):
             return index
@@ -253,11 +253,21 @@ def _init(container: Container, parts: tuple[Use, ...], own: Place) -> _Wish | S
     if own.form != "compose" or any(call.role == "entrypoint" for call in calls):
         return None
     command = next((call.argv for call in calls if call.role == "command"), ())
+    version = _version(own)
+    if (2,) <= version < (2, 2) or (3,) <= version < (3, 7):
+        return Stop("Y101", "its version of the compose format has no init", "leave out version")
     found = first_process(container, command)
     if isinstance(found, Stop):
         return found
     why = f"{found} is process 1, and neither reaps what it did not start nor ends at SIGTERM"
     return _Wish({"compose": {"init": True}}, (_FIRST,), False, why) if found else None
+
+
+def _version(own: Place) -> tuple[int, ...]:
+    """Return the version of the format that a compose file names; nothing if it names none."""
+    node = own.chain[0].get("version")
+    parts = node.value.split(".") if node is not None else []
+    return tuple(int(part) for part in parts if part.isdecimal())
 
 
 def _non_root(container: Container, parts: tuple[Use, ...], own: Place) -> _Wish | Stop | None:
@@ -273,9 +283,14 @@ def _non_root(container: Container, parts: tuple[Use, ...], own: Place) -> _Wish
     return _Wish({"kubernetes": {"runAsNonRoot": True}}, (_SAME,), False, f"it runs as user {user}")
 
 
-def _seccomp(container: Container, parts: tuple[Use, ...], own: Place) -> _Wish | None:
+def _seccomp(container: Container, parts: tuple[Use, ...], own: Place) -> _Wish | Stop | None:
     if own.form != "kubernetes" or own.pod.get("securityContext", "seccompProfile"):
         return None
+    version = own.chain[0].get("apiVersion")
+    if version is None or "beta" in version.value:
+        return Stop(
+            "Y101", "its version of the format is older than the setting", "write it by hand"
+        )
     fields: dict[str, dict[str, Value]] = {
         "kubernetes": {"seccompProfile": {"type": "RuntimeDefault"}}
     }

@@ -20,6 +20,9 @@ _MORE = (
 ).split()
 _KEPT = frozenset("CHOWN DAC_OVERRIDE FOWNER SETGID SETUID NET_BIND_SERVICE".split())
 _HOST = ("hostNetwork", "hostPID", "hostIPC")
+_WORKLOADS = frozenset(
+    "Pod Deployment StatefulSet DaemonSet ReplicaSet ReplicationController Job CronJob".split()
+)
 _SOCKETS = ("docker.sock", "containerd.sock", "crio.sock", "podman.sock")
 _KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -104,6 +107,9 @@ def _container(use: Use, text: str, nodes: tuple[Node, ...], items: list[Item]) 
         found = next(_chains((node,), at, use.line), None)
         if found is None:
             continue
+        kind = node.get("kind")
+        if kind is None or kind.value not in _WORKLOADS:
+            raise Unclear("it stands in no workload of Kubernetes itself")
         for pod in walk(item):
             for own in (part for list_ in pod.all("containers") for part in list_.parts):
                 if own.get("image").line == use.line:
