@@ -275,6 +275,7 @@ def test_the_stage_of_the_service_counts() -> None:
         ({"app.py": "import sys\nopen(sys.argv[1], 'w')\n"}, APP),
         ({}, APP.replace("USER 1001\n", "")),
         ({}, APP.replace('"python"', '"java"')),
+        ({}, APP.replace('"python"', '"php-fpm"')),
         ({}, APP.replace('"python"', '"unknown"')),
     ],
 )

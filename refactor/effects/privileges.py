@@ -39,6 +39,12 @@ _DEAF = re.compile(
     r"(?:python|pypy|ruby|perl|php)[\d.]*\Z|(?:node|nodejs|nodemon|npm|npx|yarn|pnpm|ts-node|tsx|ng|"
     r"flask|rails|bundle|sh|ash|dash|bash)\Z|.*\.(?:sh|py|rb|js|pl)\Z"
 )
+# Programs whose writes no source of an application tells.
+_WHY = {
+    "java": "loads native code of its libraries from /tmp, where a tmpfs forbids it",
+    "php": "keeps sessions, uploads and pid files where its configuration says",
+}
+_ELSEWHERE = re.compile("|".join(_WHY))
 # What a process that is not root cannot do anyway takes nothing from it when it is dropped.
 _OF_FILES = frozenset({"U304", "U305", "U308"})
 GAINS = (
@@ -200,9 +206,9 @@ def writes(container: Container) -> Writes | Stop:
         return Stop("Y106", "what it writes is not known without the build context",
                     "run where the build context is")  # fmt: skip
     stage = container.build.stages[container.index]
-    if any(item.name == "java" for item in started(stage, container.base, None, container.around)):
-        return Stop("Y106", "Java's libraries load native code from /tmp, where a tmpfs forbids it",
-                    "")  # fmt: skip
+    for item in started(stage, container.base, None, container.around):
+        if match := _ELSEWHERE.match(item.name):
+            return Stop("Y106", f"{match[0]} {_WHY[match[0]]}", "")
     found = _needs(container)
     for code, reason, unlock in found.stops:
         if code != "U304":
