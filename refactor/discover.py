@@ -111,7 +111,7 @@ def _walk(root: Path, passed_over: Counter[str]) -> Iterator[Path]:
             if _is_dockerfile(name, passed_over) and not rules.matches(here / name, is_dir=False):
                 yield here / name
             elif _COMPOSE.match(name) and (text := _text(here / name)):
-                if is_holder(name, text.encode("utf-8", "replace")):
+                if name.endswith("ml") and is_holder(name, text.encode("utf-8", "replace")):
                     yield here / name
                 yield from (f for f in _named_by(here / name, text) if _below(f, root))
 

@@ -326,6 +326,17 @@ def test_what_is_run_in_a_container_of_the_image_counts() -> None:
     assert found("capabilities", files) == ["Y105"]
 
 
+def test_a_hook_may_run_as_root() -> None:
+    hook = f"{WEB}    post_start:\n      - command: ./prepare\n        user: root\n"
+    assert found("capabilities", {"compose.yaml": hook}) == ["Y105"]
+
+
+def test_what_cannot_be_read_is_refused() -> None:
+    files = {"k/d.yaml": POD, "k/kustomization.yaml": "\0", **BUILT}
+    assert found("seccomp", files) == ["Y101"]
+    assert found("capabilities", {"compose.yaml": f"{WEB}    a: \u0007\n"}) == []
+
+
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "compose-services"
 
 

@@ -148,7 +148,12 @@ def test_an_ignore_file_asks_it_too(tmp_path: Path) -> None:
 
 
 def test_a_search_finds_them(tmp_path: Path) -> None:
-    for name, text in (("compose.yaml", COMPOSE), ("compose.b.yaml", "services: {}\n")):
+    bake = 'target "a" { dockerfile-inline = "FROM a" }'
+    for name, text in (
+        ("compose.yaml", COMPOSE),
+        ("compose.b.yaml", "services: {}\n"),
+        ("docker-bake.hcl", bake),
+    ):
         (tmp_path / name).write_text(text)
     assert [file.name for file in discover([tmp_path]).files] == ["compose.yaml"]
 

@@ -28,7 +28,7 @@ from refactor.outside.container_places import Place, place, privileged
 from refactor.outside.records import Use
 from refactor.outside.yaml_items import Item
 from refactor.outside.yaml_tree import Unclear, Value, said, written
-from refactor.source import Edit
+from refactor.source import Edit, Unreadable
 
 if TYPE_CHECKING:
     from refactor.facts.applications import Application
@@ -149,7 +149,7 @@ def _setting(
         if wish is None or isinstance(wish, Stop):
             return wish and wish._replace(reason=f"{own.label}: {wish.reason}")
         return _written(own, places, wish)
-    except Unclear as error:
+    except (Unclear, Unreadable) as error:
         return Stop("Y101", f"{use.path}: {error}", "write it by hand")
 
 

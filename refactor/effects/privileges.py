@@ -110,7 +110,7 @@ def capabilities(container: Container) -> Capabilities | Stop:
         name = base.reference or "the base image"
         return Stop("Y104", f"what {name} starts, and as whom, is not known",
                     "name a public image, or an alias for one")  # fmt: skip
-    if stop := _gains(container):
+    if stop := _gains(container) or _hooked(container):
         return stop
     if user in ROOT or named(user) in ROOT:
         return _of_root(container)
@@ -158,6 +158,15 @@ def _gains(container: Container) -> Stop | None:
         if item.value.rpartition("/")[2] in _PROGRAMS:
             return Stop("Y105", f"{item.path}:{item.line} runs {item.value}, which gains rights "
                         "when it is started", "do without it")  # fmt: skip
+    return None
+
+
+def _hooked(container: Container) -> Stop | None:
+    """Look for a hook of compose, which may run as root where the service does not."""
+    calls = container.around.invocations.commands if container.around.invocations else ()
+    for call in calls:
+        if call.kind == "compose" and call.role == "hook":
+            return Stop("Y105", f"{call.path}:{call.line}: a hook may need root's rights", "")
     return None
 
 
