@@ -140,6 +140,11 @@ def delete_instruction(snapshot: Snapshot, ins: Instruction) -> tuple[Edit, ...]
     return (Edit(lines.whole(snapshot, ins), ""),)
 
 
+def delete_lines(snapshot: Snapshot, ins: Instruction) -> Edit:
+    """Delete an instruction's lines; a comment above it stays, and is then about the next one."""
+    return Edit(lines.whole(snapshot, ins), "")
+
+
 class Layout(NamedTuple):
     """How a RUN breaks its lines: where the operators stand, and the indent of commands."""
 

@@ -41,6 +41,7 @@ class Effect(StrEnum):
     USER = "user"
     BASE = "base"
     FILES = "files"
+    SECRETS = "secrets"
 
 
 class Phase(IntEnum):

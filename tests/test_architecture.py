@@ -30,7 +30,7 @@ LAYERS = (
         "facts.ports",
         "facts.signals",
     },
-    {"facts.archives", "facts.managers"},
+    {"facts.archives", "facts.managers", "facts.secret_words"},
     {"facts.images", "facts.metadata", "facts.packages", "facts.stages", "facts.weak"},
     {
         "facts.libraries",
@@ -74,12 +74,14 @@ LAYERS = (
         "facts.mentions",
         "facts.pragmas",
         "facts.rows",
+        "facts.secrets",
         "facts.sharing",
         "facts.sources",
         "facts.workdirs",
     },
     {
         "facts.artefacts",
+        "facts.build_secrets",
         "facts.lost_scripts",
         "facts.non_root",
         "facts.purging",

@@ -1,0 +1,197 @@
+"""Which build arguments hold a secret, and what it takes to mount it in their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from refactor.effects.secret_mounts import footprint as footprint
+from refactor.effects.secret_mounts import is_tested, kept, may_read, names_only
+from refactor.effects.secret_mounts import mount as mount
+from refactor.facts import lines, secret_words
+from refactor.facts.apt import output_stages
+from refactor.facts.caches import own_events
+from refactor.facts.secrets import Use, declared, secrets
+from refactor.facts.stages import Stage, is_windows
+from refactor.model import Refusal
+from refactor.snapshot import Run, Snapshot
+from refactor.syntax import Instruction
+
+# The releases of Docker's frontend that know `env=` of a secret mount: 1.10 and later.
+_FRONTEND = re.compile(
+    r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?"
+    r"(?::(?:1|latest|master|labs|1-labs|1\.[1-9]\d(?:\.\d+)?(?:-\w+)*))?(?:@sha256:\w+)?\Z"
+)
+
+
+class Place(NamedTuple):
+    """A stage that declares the argument: the instructions that go, and the RUNs that need it."""
+
+    stage: Stage
+    gone: tuple[Instruction, ...]
+    runs: tuple[Run, ...]
+
+
+class Plan(NamedTuple):
+    """How an argument becomes a secret. `required` is whether no build can do without."""
+
+    name: str
+    what: str
+    literal: bool
+    required: bool
+    places: tuple[Place, ...]
+
+
+def plans(snapshot: Snapshot) -> list[Plan | Refusal]:
+    """Return what is to be done for each argument that holds a secret, in order."""
+    found: dict[str, int] = {}
+    for secret in secrets(snapshot):
+        if secret.keyword == "ARG" and secret.name not in found:
+            found[secret.name] = secret.offset
+    return [_plan(snapshot, name, at) for name, at in found.items()] + _at_run_time(snapshot, found)
+
+
+def assumptions(snapshot: Snapshot, plan: Plan) -> Iterator[str]:
+    """Yield what the project does not say of the builds that pass the secret."""
+    yield f"whoever builds passes {plan.name} as a secret"
+    if "syntax" not in snapshot.dockerfile.directives:
+        yield "the builder's Dockerfile frontend is 1.10 or later, as BuildKit's is since 0.16"
+
+
+def _at_run_time(snapshot: Snapshot, arguments: dict[str, int]) -> list[Plan | Refusal]:
+    """Return refusals for what an image's environment holds, but is no argument."""
+    return [
+        Refusal(
+            "X702", f"{s.name} holds {s.what}, which a container finds in its environment",
+            "remove it, give it to the container when it starts, and revoke a value that was here",
+            s.offset,
+        )
+        for s in secrets(snapshot)
+        if s.keyword == "ENV" and s.use is Use.RUN_TIME and s.name not in arguments
+    ]  # fmt: skip
+
+
+def _plan(snapshot: Snapshot, name: str, at: int) -> Plan | Refusal:
+    refusal = _unable(snapshot, name, at) or _used_elsewhere(snapshot, name, at)
+    if refusal:
+        return refusal
+    places = [_place(snapshot, stage, name, at) for stage in snapshot.graph.stages]
+    found: list[Place] = []
+    for place in places:
+        if isinstance(place, Refusal):
+            return place
+        if place is not None:
+            found.append(place)
+    runs = [run for place in found for run in place.runs]
+    if not runs:
+        return Refusal("X707", f"nothing reads {name}", "delete it", at)
+    secret = next(s for s in secrets(snapshot) if s.name == name)
+    literal = any(s.literal for s in secrets(snapshot) if s.name == name)
+    required = not any(is_tested(run.whole, name) for run in runs)
+    return Plan(name, secret.what, literal, required, tuple(found))
+
+
+def _unable(snapshot: Snapshot, name: str, at: int) -> Refusal | None:
+    """Return why no build of this file could mount the secret, or why none should."""
+    syntax = snapshot.dockerfile.directives.get("syntax", "")
+    if snapshot.engine != "buildkit":
+        return Refusal("X701", f"{snapshot.engine} knows no secret in the environment of a RUN",
+                       "build with BuildKit", at)  # fmt: skip
+    if syntax and not _FRONTEND.match(syntax):
+        return Refusal("X701", f"{syntax} may not know `env=` of a secret mount",
+                       "name docker/dockerfile:1, or 1.10 and later", at)  # fmt: skip
+    mine = [s for s in secrets(snapshot) if s.name == name]
+    if any(s.use is Use.PLACEHOLDER for s in mine if s.keyword == "ARG"):
+        return Refusal("X703", f"the value of {name} is a placeholder, which a build may use",
+                       "delete the value, if no build uses it", at)  # fmt: skip
+    if any(s.use is Use.RUN_TIME for s in mine):
+        return Refusal("X702", f"a container finds {name} in its environment",
+                       "remove the ENV, if only the build needs it; give it to the container when "
+                       "it starts, if not", at)  # fmt: skip
+    invocations = snapshot.invocations
+    if invocations and name in invocations.arguments:
+        return Refusal("X708", f"a file of the repository passes {name} as a build argument",
+                       "pass it as a secret there", at)  # fmt: skip
+    return None
+
+
+def _used_elsewhere(snapshot: Snapshot, name: str, at: int) -> Refusal | None:
+    """Return where the argument is read by what no mount reaches."""
+    word = re.compile(rf"\$\{{?{re.escape(name)}(?!\w)")
+    escape = snapshot.dockerfile.escape
+    for ins in snapshot.dockerfile.instructions:
+        target = ins.trigger or ins
+        names = (
+            [key for key, _ in declared(target, escape)] if target.keyword in ("ARG", "ENV") else []
+        )
+        if name in names and (ins.trigger or len(names) > 1 or ins in snapshot.graph.globals):
+            return Refusal("X704", f"{name} is declared for several stages, images or with others",
+                           "declare it in an instruction of its own, in the stage that reads it",
+                           ins.span.start)  # fmt: skip
+        handed = names == [name] and target.keyword == "ENV"
+        if handed and not names_only(declared(target, escape)[0][1] or "", name):
+            return Refusal("X704", f"ENV gives {name} another value", "use two names",
+                           ins.span.start)  # fmt: skip
+        bodies = [snapshot.text[h.body.start : h.body.end] for h in target.heredocs]
+        flags = [flag.value or "" for flag in target.flags]
+        texts = (
+            (*flags,)
+            if target.keyword == "RUN" and not ins.trigger
+            else (target.args, *flags, *bodies)
+        )
+        run_time = target.keyword in ("CMD", "ENTRYPOINT", "HEALTHCHECK")
+        if not handed and any(map(word.search, texts)):
+            code = "X702" if run_time else "X704"
+            return Refusal(code, f"{target.keyword} reads {name}, where no secret is mounted",
+                           "read it in a RUN only", ins.span.start)  # fmt: skip
+    return None
+
+
+def _place(snapshot: Snapshot, stage: Stage, name: str, at: int) -> Place | Refusal | None:
+    """Return what is to be done in a stage, None if it does not declare the argument."""
+    escape = snapshot.dockerfile.escape
+    gone = tuple(
+        ins for ins in stage.instructions[1:]
+        if ins.keyword in ("ARG", "ENV") and declared(ins, escape)[0][0] == name
+    )  # fmt: skip
+    if not gone:
+        return None
+    at = gone[0].span.start
+    if [ins.keyword for ins in gone] not in (["ARG"], ["ARG", "ENV"]):
+        return Refusal("X704", f"{name} is declared more than once", "declare it once", at)
+    if is_windows(stage):
+        return Refusal(
+            "X709", "a stage of Windows has no secret in its environment", "none known", at
+        )
+    if snapshot.graph.children(stage.index) or any(ins.trigger for ins in stage.instructions):
+        return Refusal("X706", f"what starts from stage {stage.label} may read {name}",
+                       "declare it in the stage that reads it", at)  # fmt: skip
+    targets = snapshot.invocations.targets if snapshot.invocations else frozenset()
+    if len(gone) > 1 and (stage.index in output_stages(snapshot) or stage.name in targets):
+        return Refusal("X702", f"a container finds {name} in its environment",
+                       "remove the ENV, if only the build needs it", at)  # fmt: skip
+    runs: list[Run] = []
+    for run in snapshot.runs:
+        events = own_events(snapshot, run) if not run.triggered else ()
+        if run.stage != stage.index or run.instruction.span.start < at:
+            continue
+        if any(may_read(event, name) for event in events):
+            runs.append(run)
+        if text := kept(events, name):
+            return Refusal("X705", f"the secret stays in the layer, mounted or not: "
+                           f"`{secret_words.mask(text[:80])}`", "give it to the command by its "
+                           "environment, or delete the file in the same RUN", at)  # fmt: skip
+        if any("type=secret" in (f.value or "") and name in (f.value or "")
+               for f in run.instruction.flags):  # fmt: skip
+            return Refusal(
+                "X704", f"{name} is both an argument and a secret", "delete the argument", at
+            )
+    starts = {run.instruction.span.start for run in runs}
+    for ins in gone:
+        behind = next((i for i in stage.instructions if i.span.start > ins.span.start), None)
+        told = lines.heading(snapshot, ins)
+        if ins.comments or (told and (behind is None or behind.span.start not in starts)):
+            return Refusal("X710", f"a comment is about the declaration of {name}",
+                           "delete the comment", ins.span.start)  # fmt: skip
+    return Place(stage, gone, tuple(runs))
