@@ -156,7 +156,9 @@ def _deleted(later: list[Event], target: str, writer: Exec) -> bool:
         if isinstance(event, Exec) and event.argv[:1] == ("rm",) and event.must
         and _folder(event) == _folder(writer)
     )  # fmt: skip
-    return any(re.fullmatch(target, word) for event in deletes for word in event.argv[1:])
+    return any(
+        re.fullmatch(target, word.strip('"')) for event in deletes for word in event.argv[1:]
+    )
 
 
 def _folder(event: Exec) -> tuple[str, ...]:

@@ -25,6 +25,10 @@ _FRONTEND = re.compile(
 )
 
 
+# What fails where a variable is not set, and passes where it is empty.
+_STRICT = re.compile(r"\bset\s+(?:-\w+\s+)*-\w*u|nounset")
+
+
 class Place(NamedTuple):
     """A stage that declares the argument: the instructions that go, and the RUNs that need it."""
 
@@ -55,6 +59,8 @@ def plans(snapshot: Snapshot) -> list[Plan | Refusal]:
 def assumptions(snapshot: Snapshot, plan: Plan) -> Iterator[str]:
     """Yield what the project does not say of the builds that pass the secret."""
     yield f"whoever builds passes {plan.name} as a secret"
+    if plan.required:
+        yield f"no build does without {plan.name}"
     if "syntax" not in snapshot.dockerfile.directives:
         yield "the builder's Dockerfile frontend is 1.10 or later, as BuildKit's is since 0.16"
 
@@ -88,7 +94,16 @@ def _plan(snapshot: Snapshot, name: str, at: int) -> Plan | Refusal:
         return Refusal("X707", f"nothing reads {name}", "delete it", at)
     secret = next(s for s in secrets(snapshot) if s.name == name)
     literal = any(s.literal for s in secrets(snapshot) if s.name == name)
-    required = not any(is_tested(run.whole, name) for run in runs)
+    escape = snapshot.dockerfile.escape
+    empty = any(
+        value is not None and not value.strip("\"'")
+        for place in found for key, value in declared(place.gone[0], escape) if key == name
+    )  # fmt: skip
+    strict = next((run for run in runs if _STRICT.search(run.whole)), None)
+    if empty and strict is not None:
+        return Refusal("X703", f"{name} is empty without the argument, and not unset: a script tells",
+                       "drop `set -u`, or the empty value", at)  # fmt: skip
+    required = not empty and not any(is_tested(run.whole, name) for run in runs)
     return Plan(name, secret.what, literal, required, tuple(found))
 
 
@@ -102,7 +117,7 @@ def _unable(snapshot: Snapshot, name: str, at: int) -> Refusal | None:
         return Refusal("X701", f"{syntax} may not know `env=` of a secret mount",
                        "name docker/dockerfile:1, or 1.10 and later", at)  # fmt: skip
     mine = [s for s in secrets(snapshot) if s.name == name]
-    if any(s.use is Use.PLACEHOLDER for s in mine if s.keyword == "ARG"):
+    if any(s.use is Use.PLACEHOLDER and s.literal for s in mine if s.keyword == "ARG"):
         return Refusal("X703", f"the value of {name} is a placeholder, which a build may use",
                        "delete the value, if no build uses it", at)  # fmt: skip
     if any(s.use is Use.RUN_TIME for s in mine):
@@ -130,6 +145,9 @@ def _used_elsewhere(snapshot: Snapshot, name: str, at: int) -> Refusal | None:
                            "declare it in an instruction of its own, in the stage that reads it",
                            ins.span.start)  # fmt: skip
         handed = names == [name] and target.keyword == "ENV"
+        if names == [name] and not handed and "$" in (declared(target, escape)[0][1] or ""):
+            return Refusal("X704", f"the value of {name} comes from another argument",
+                           "declare it without a value", ins.span.start)  # fmt: skip
         if handed and not names_only(declared(target, escape)[0][1] or "", name):
             return Refusal("X704", f"ENV gives {name} another value", "use two names",
                            ins.span.start)  # fmt: skip
