@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from refactor.facts import joining, lines, packages
@@ -140,9 +141,13 @@ def delete_instruction(snapshot: Snapshot, ins: Instruction) -> tuple[Edit, ...]
     return (Edit(lines.whole(snapshot, ins), ""),)
 
 
-def delete_lines(snapshot: Snapshot, ins: Instruction) -> Edit:
-    """Delete an instruction's lines; a comment above it stays, and is then about the next one."""
-    return Edit(lines.whole(snapshot, ins), "")
+def delete_lines(snapshot: Snapshot, gone: Sequence[Instruction]) -> Iterator[Edit]:
+    """Delete the lines of instructions; a comment above one stays, and is about the next one."""
+    start = 0
+    for end in range(1, len(gone) + 1):
+        if end == len(gone) or gone[end - 1].span.end != gone[end].span.start:
+            yield Edit(lines.whole(snapshot, gone[start], gone[end - 1]), "")
+            start = end
 
 
 class Layout(NamedTuple):

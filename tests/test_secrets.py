@@ -248,6 +248,11 @@ def test_each_run_that_may_read_it_gets_the_mount() -> None:
     assert mounted(wanted) == wanted
 
 
+def test_an_argument_that_may_be_empty_is_not_required() -> None:
+    found = mounted('FROM node:22\nARG NPM_TOKEN=""\nRUN npm ci\n')
+    assert found == f"FROM node:22\nRUN {MOUNT.removesuffix(',required=true')} npm ci\n"
+
+
 def test_two_secrets_are_mounted_one_after_the_other() -> None:
     found = mounted("FROM node:22\nARG NPM_TOKEN\nARG GH_TOKEN\nRUN npm ci\n")
     assert found.count("type=secret") == 2
@@ -331,13 +336,16 @@ def test_other_builders_do_not_know_it() -> None:
     [
         ("ARG NPM_TOKEN\nFROM node:22\nARG NPM_TOKEN\nRUN npm ci\n", "X704"),
         ("FROM node:22\nARG NPM_TOKEN\nARG URL=https://$NPM_TOKEN@h\nRUN npm ci\n", "X704"),
+        ("FROM node:22\nARG NPM_TOKEN=\nRUN set -eu; npm ci\n", "X703"),
+        ("FROM node:22\nARG NPM_TOKEN=$TOKEN\nRUN npm ci\n", "X704"),
         ("FROM node:22\nARG A NPM_TOKEN\nRUN npm ci\n", "X704"),
         ("FROM node:22\nARG NPM_TOKEN\nRUN npm ci\nARG NPM_TOKEN\n", "X704"),
         ("FROM node:22\nARG NPM_TOKEN\nRUN --mount=type=secret,id=NPM_TOKEN npm ci\n", "X704"),
         ("FROM node:22\nARG NPM_TOKEN\nRUN npm ci\nCMD npm start $NPM_TOKEN\n", "X702"),
         ("FROM node:22\nARG NPM_TOKEN\nRUN npm ci\nONBUILD RUN npm ci\n", "X706"),
         (
-            "FROM node:22 AS a\nARG NPM_TOKEN\nENV NPM_TOKEN=x$NPM_TOKEN\nRUN npm ci\nFROM a\n",
+            "FROM node:22 AS a\nARG NPM_TOKEN\nENV NPM_TOKEN=x$NPM_TOKEN\nRUN npm ci\n"
+            "FROM debian\nCOPY --from=a /a /a\n",
             "X704",
         ),
     ],

@@ -91,7 +91,7 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
 
 def _change(snapshot: Snapshot, plan: build_secrets.Plan) -> Change:
     flag = f"--mount={build_secrets.mount(plan.name, plan.required)}"
-    gone = (edits.delete_lines(snapshot, ins) for place in plan.places for ins in place.gone)
+    gone = (edit for place in plan.places for edit in edits.delete_lines(snapshot, place.gone))
     added = (edits.add_flag(snapshot, run, flag) for place in plan.places for run in place.runs)
     revoke = "; revoke the value that stands here" if plan.literal else ""
     return Change(

@@ -101,7 +101,7 @@ def _plan(snapshot: Snapshot, name: str, at: int) -> Plan | Refusal:
     )  # fmt: skip
     strict = next((run for run in runs if _STRICT.search(run.whole)), None)
     if empty and strict is not None:
-        return Refusal("X703", f"{name} is empty without the argument, and not unset: a script tells",
+        return Refusal("X703", f"a script tells an empty {name}, as now, from none",
                        "drop `set -u`, or the empty value", at)  # fmt: skip
     required = not empty and not any(is_tested(run.whole, name) for run in runs)
     return Plan(name, secret.what, literal, required, tuple(found))
