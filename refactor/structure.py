@@ -13,4 +13,5 @@ from refactor.facts import non_root as non_root
 from refactor.facts import purging as purging
 from refactor.facts import python_split as python_split
 from refactor.facts import reordering as reordering
+from refactor.facts import secret_files as secret_files
 from refactor.facts import slim_bases as slim_bases

@@ -87,6 +87,7 @@ LAYERS = (
         "facts.purging",
         "facts.python_split",
         "facts.reordering",
+        "facts.secret_files",
         "facts.slim_bases",
     },
     {"edits", "copy_edits", "purge_edits", "split_edits", "stage_edits", "user_edits"},

@@ -58,6 +58,13 @@ def of_file(path: str) -> str:
     return next((w for p, w in _patterns("file") if any(p.fullmatch(name) for name in names)), "")
 
 
+@lru_cache(maxsize=4096)
+def of_settings(path: str) -> str:
+    """Return what the settings of a file of this path may hold, empty if no secret."""
+    name = path.rpartition("/")[2]
+    return next((what for p, what in _patterns("settings") if p.fullmatch(name)), "")
+
+
 def is_placeholder(value: str) -> bool:
     """Whether a value stands for one that is given elsewhere, or is known to everybody."""
     value = value.strip("\"'")
