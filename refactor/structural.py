@@ -86,12 +86,27 @@ class Structural:
         before, after = self.around
         if before.files == after.files:
             return None
+        if any(c.effect is Effect.SECRETS for c in +self.claims):
+            return self.read_from_environment()
         from refactor.effects.ignored import left_out
 
         found = left_out(before.sent, after.sent, build)
         if isinstance(found, str):
             return found
         return None if not found or self.use(Effect.FILES, *found) else "files are left out"
+
+    def read_from_environment(self) -> str | None:
+        """Compare files in which a value that is claimed is taken from the environment."""
+        from refactor.effects.declared_values import claimed, difference
+
+        before, after = self.around
+        for claim in +self.claims:
+            found = claimed(claim.footprint) if claim.effect is Effect.SECRETS else None
+            if found is not None and self.use(claim.effect, *claim.footprint):
+                written = {p: t for p, t in after.files.items() if before.files.get(p) != t}
+                old = {path: before.read(path) for path in written}
+                return difference(old, written, *found)
+        return "files are written"
 
     def base_claim(self, label: str) -> Claim | None:
         """Return the claim that a stage starts from another image."""

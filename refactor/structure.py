@@ -11,6 +11,7 @@ from refactor.facts import leftovers as leftovers
 from refactor.facts import lost_scripts as lost_scripts
 from refactor.facts import non_root as non_root
 from refactor.facts import purging as purging
+from refactor.facts import python_secrets as python_secrets
 from refactor.facts import python_split as python_split
 from refactor.facts import reordering as reordering
 from refactor.facts import secret_files as secret_files

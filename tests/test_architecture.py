@@ -85,6 +85,7 @@ LAYERS = (
         "facts.lost_scripts",
         "facts.non_root",
         "facts.purging",
+        "facts.python_secrets",
         "facts.python_split",
         "facts.reordering",
         "facts.secret_files",

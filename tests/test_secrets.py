@@ -7,6 +7,7 @@ import pytest
 
 from refactor.compose import attempt, refactor
 from refactor.config import Config
+from refactor.effects import declared_values
 from refactor.engine import run
 from refactor.facts import build_secrets, secret_words
 from refactor.facts.secrets import Use, secrets
@@ -17,6 +18,8 @@ from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span
 from refactor.syntax import parse
 from tests.corpus import folder
+from tests.snapshots import run as with_transforms
+from tests.snapshots import snapshot as with_files
 
 MOUNT = "--mount=type=secret,id=NPM_TOKEN,env=NPM_TOKEN,required=true"
 
@@ -415,3 +418,103 @@ def test_a_mount_that_nobody_claims_is_rejected() -> None:
     before = "FROM node:22 AS a\nARG NPM_TOKEN\nRUN npm ci\n"
     change = Change("", (Edit(Span(0, len(before)), f"FROM node:22 AS a\nRUN {MOUNT} npm ci\n"),))
     assert attempt(snapshot(before), [change])[1]
+
+
+KEY = 'SECRET_KEY = "k3-Zq0!xW7"\n'
+READ = 'SECRET_KEY = os.environ["SECRET_KEY"]\n'
+
+
+def settings(text: str, dockerfile: str = "FROM python:3.12\nCOPY . /app/\n") -> dict[str, str]:
+    """Return what becomes of a module of settings; no change may be dropped."""
+    before = with_files(dockerfile, {"a/settings.py": text})
+    found = with_transforms(before, "read-secrets-from-environment")
+    assert not found.drops
+    return dict(found.snapshot.files)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (KEY, f"import os\n{READ}"),
+        (f"import os\n{KEY}", f"import os\n{READ}"),
+        (f"from __future__ import annotations\n{KEY}", None),
+        (f"# a\r\nimport sys\r\n{KEY}", f"# a\r\nimport os\r\nimport sys\r\n{READ}"),
+        (f"A = 'é'\n{KEY}# b\n", f"A = 'é'\nimport os\n{READ}# b\n"),
+        ('SECRET_KEY: str = "k3-Zq0!xW7"  # c\n', f"import os\n{READ}"),
+    ],
+)
+def test_a_value_of_settings_is_read_from_the_environment(before: str, after: str | None) -> None:
+    found = settings(before)["a/settings.py"]
+    assert READ.removeprefix("SECRET_KEY = ").strip() in found
+    assert "k3-Zq0" not in found
+    compile(found, "settings.py", "exec")
+    if after is not None and ":" not in before:
+        assert found == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'SECRET_KEY = f"{a}"\n',
+        'SECRET_KEY = b"k3-Zq0!xW7"\n',
+        'SECRET_KEY = "k3-" "Zq0!xW7"\n',
+        'if DEBUG:\n    SECRET_KEY = "k3-Zq0!xW7"\n',
+        'A = SECRET_KEY = "k3-Zq0!xW7"\n',
+        f"os = 1\n{KEY}",
+        f"from b import os\n{KEY}",
+        f"{KEY}import os\n",
+        f"{KEY}def f():\n    global SECRET_KEY\n    SECRET_KEY = 1\n",
+        f"\ufeff{KEY}",
+        f"{KEY}x = (\n",
+        'SECRET_KEY = "changeme"\n',
+        'SECRET_KEY = "/run/secrets/key"\n',
+    ],
+)
+def test_settings_that_are_left(text: str) -> None:
+    assert settings(text) == {}
+
+
+def rejected(before: str, after: str, example: str = "SECRET_KEY=\n") -> str:
+    """Return why a file is not another with its value read from the environment."""
+    found = declared_values.difference(
+        {"a.py": before, ".env.example": None},
+        {"a.py": after, ".env.example": example},
+        "a.py",
+        "SECRET_KEY",
+        ".env.example",
+    )
+    return found or ""
+
+
+def test_the_model_accepts_that_a_value_is_read_from_the_environment() -> None:
+    assert not rejected(f"A = 1  # a\n{KEY}", f"import os\nA = 1  # a\n{READ}")
+
+
+@pytest.mark.parametrize(
+    ("after", "example"),
+    [
+        (f"import os\n{READ}A = 2\n", "SECRET_KEY=\n"),
+        (f"import os\n{READ}A = 1\n", "SECRET_KEY=1\n"),
+        (f"import os\n{READ}A = 1\n", "OTHER=\n"),
+        (f"{READ}A = 1\n", "SECRET_KEY=\n"),
+        (f"{READ}import os\nA = 1\n", "SECRET_KEY=\n"),
+        (f"import os\nimport sys\n{READ}A = 1\n", "SECRET_KEY=\n"),
+        (f"import os\nos = 1\n{READ}A = 1\n", "SECRET_KEY=\n"),
+        (f"import os\n{READ}# a\nA = 1\n", "SECRET_KEY=\n"),
+        ('import os\nSECRET_KEY = os.environ["OTHER"]\nA = 1\n', "SECRET_KEY=\n"),
+        ('import os\nSECRET_KEY = "x"\nA = 1\n', "SECRET_KEY=\n"),
+        ("import os\n(\n", "SECRET_KEY=\n"),
+    ],
+)
+def test_the_model_rejects_what_else_is_written(after: str, example: str) -> None:
+    assert rejected(f"{KEY}A = 1\n", after, example)
+
+
+def test_a_file_that_is_claimed_and_another_are_rejected() -> None:
+    assert declared_values.difference(
+        {"a.py": KEY, "b.py": ""},
+        {"a.py": f"import os\n{READ}", "b.py": "1"},
+        "a.py",
+        "SECRET_KEY",
+        "",
+    )

@@ -16,7 +16,7 @@ from refactor.snapshot import Snapshot
 MAX_FILES = 20  # that are told of, for one Dockerfile
 _KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 _LINE = re.compile(
-    r"(?m)^[ \t]*(?:export[ \t]+)?[\"']?([\w.:/@-]{2,128}?)[\"']?[ \t]*[:=][ \t]*(.*)$"
+    r"^[ \t]*(?:export[ \t]+)?[\"']?([\w.:/@-]{2,128}?)[\"']?[ \t]*[:=][ \t]*(.*)$", re.MULTILINE
 )
 _NPM = re.compile(r"(?:.*:)?_(?:authToken|auth|password)\Z")
 
@@ -36,7 +36,7 @@ class Held(NamedTuple):
 
 
 def held(snapshot: Snapshot) -> Iterator[Held]:
-    """Yield the files that copies take, each once; those that a copy names are told of elsewhere."""
+    """Yield the files that copies take, each once; `secrets` has those that a copy names."""
     sent = snapshot.sent
     if sent is None:
         return

@@ -21,7 +21,7 @@ MAX_NAME = 128
 MASK = "****"
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-.]")
 _WORDS = re.compile(r"[A-Za-z]+")
-_ASSIGNED = re.compile(r"(?<![\w$])(\w{3,128})(=[\"']?|: *[\"']?)([^\s\"'$&|;]+)")
+_ASSIGNED = re.compile(r"(?<![\w$])(\w{3,128})(=[\"']?)([^\s\"'$&|;]+)")
 # Without these no pattern of the table fits: most texts need no closer look.
 _HINT = re.compile(
     r"A(?:KI|SI|BI|CC)A|AIza|gh[pousr]_|github_pat_|gl\w{2,4}-|xox|hooks\.slack|npm_|pypi-|"
