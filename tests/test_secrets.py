@@ -1,18 +1,20 @@
 """What is taken for a secret, that no value is told, and what a secret mount has to show."""
 
 import re
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 
 from refactor.compose import attempt, refactor
 from refactor.config import Config
+from refactor.context import DiskContext
 from refactor.effects import declared_values
-from refactor.engine import run
+from refactor.engine import Changed, run
 from refactor.facts import build_secrets, secret_words
 from refactor.facts.secrets import Use, secrets
 from refactor.knowledge import table
 from refactor.model import Change, Claim, Effect, Refusal, Safety
+from refactor.project import Site
 from refactor.registry import ordered, select
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span
@@ -21,6 +23,7 @@ from tests.corpus import folder
 from tests.snapshots import run as with_transforms
 from tests.snapshots import snapshot as with_files
 
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 MOUNT = "--mount=type=secret,id=NPM_TOKEN,env=NPM_TOKEN,required=true"
 
 
@@ -518,3 +521,19 @@ def test_a_file_that_is_claimed_and_another_are_rejected() -> None:
         "SECRET_KEY",
         "",
     )
+
+
+def test_a_project_with_a_token_for_the_build_and_a_key_in_its_settings() -> None:
+    project = FIXTURES / "python-private-feed"
+    wanted = ("mount-build-secrets", "read-secrets-from-environment", "report-secrets")
+    config = Config(select=wanted, level=Safety.RISKY)
+    before = (project / "Dockerfile").read_bytes()
+    result = run("Dockerfile", before, config, Site(DiskContext(project), "Dockerfile", ""))
+    assert isinstance(result, Changed)
+    assert result.after.decode() == (
+        "FROM python:3.11-slim\n\nWORKDIR /app\n\nCOPY fetch.py ./\n"
+        "# The token of the private feed; without it, the public one is taken.\n"
+        "RUN --mount=type=secret,id=FEED_TOKEN,env=FEED_TOKEN python fetch.py\n\n"
+        'COPY app ./app\n\nCMD ["python", "-m", "app"]\n'
+    )
+    assert {r.code for r in result.remarks if r.code} == {"X731"}

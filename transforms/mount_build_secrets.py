@@ -66,9 +66,11 @@ _MOUNT = "--mount=type=secret,id=NPM_TOKEN,env=NPM_TOKEN"
                        "      args:\n        - NPM_TOKEN\n")),
         Example("FROM mcr.microsoft.com/windows/servercore:ltsc2022\nARG NPM_TOKEN\nRUN npm ci\n",
                 refuses="X709"),
-        Example("FROM node:22\n# ours\nARG NPM_TOKEN\nRUN mkdir /a\nRUN npm ci\n", refuses="X710"),
+        Example("FROM node:22\n# a\nARG NPM_TOKEN\n# b\nRUN npm ci\n", refuses="X710"),
         Example("FROM node:22\nARG NPM_TOKEN\nRUN apt-get update && apt-get install -y git\nRUN npm ci\n",
                 f"FROM node:22\nRUN apt-get update && apt-get install -y git\nRUN {_MOUNT},required=true npm ci\n"),
+        Example("FROM node:22\n\n# ours\nARG NPM_TOKEN\n\nRUN mkdir /a\nRUN npm ci\n",
+                f"FROM node:22\n\nRUN mkdir /a\n# ours\nRUN {_MOUNT},required=true npm ci\n"),
         Example('FROM node:22\nARG NPM_TOKEN\nRUN if [ -n "$NPM_TOKEN" ]; then \\\n      npm whoami; \\\n    fi\n',
                 f'FROM node:22\nRUN {_MOUNT} \\\n    if [ -n "$NPM_TOKEN" ]; then \\\n      npm whoami; \\\n    fi\n',
                 note="a build without it is meant to work"),
@@ -91,7 +93,11 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
 
 def _change(snapshot: Snapshot, plan: build_secrets.Plan) -> Change:
     flag = f"--mount={build_secrets.mount(plan.name, plan.required)}"
-    gone = (edit for place in plan.places for edit in edits.delete_lines(snapshot, place.gone))
+    gone = (
+        edit
+        for place in plan.places
+        for edit in edits.delete_lines(snapshot, place.gone, place.runs[0].instruction)
+    )
     added = (edits.add_flag(snapshot, run, flag) for place in plan.places for run in place.runs)
     revoke = "; revoke the value that stands here" if plan.literal else ""
     return Change(

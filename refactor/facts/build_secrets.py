@@ -12,6 +12,7 @@ from refactor.effects.secret_mounts import mount as mount
 from refactor.facts import lines, secret_words
 from refactor.facts.apt import output_stages
 from refactor.facts.caches import own_events
+from refactor.facts.pragmas import PRAGMA
 from refactor.facts.secrets import Use, declared, secrets
 from refactor.facts.stages import Stage, is_windows
 from refactor.model import Refusal
@@ -27,6 +28,8 @@ _FRONTEND = re.compile(
 
 # What fails where a variable is not set, and passes where it is empty.
 _STRICT = re.compile(r"\bset\s+(?:-\w+\s+)*-\w*u|nounset")
+
+_COMMENT = re.compile(r"^[ \t]*#", re.MULTILINE)
 
 
 class Place(NamedTuple):
@@ -124,10 +127,12 @@ def _unable(snapshot: Snapshot, name: str, at: int) -> Refusal | None:
         return Refusal("X702", f"a container finds {name} in its environment",
                        "remove the ENV, if only the build needs it; give it to the container when "
                        "it starts, if not", at)  # fmt: skip
-    invocations = snapshot.invocations
-    if invocations and name in invocations.arguments:
-        return Refusal("X708", f"a file of the repository passes {name} as a build argument",
-                       "pass it as a secret there", at)  # fmt: skip
+    passed = snapshot.invocations.passed if snapshot.invocations else ()
+    where = [f"{f.path}, line {f.line}" for f in passed if f.value == name]
+    if where:
+        return Refusal("X708", f"{name} is passed as a build argument: {'; '.join(where[:3])}",
+                       f"pass it there as a secret: `--secret id={name},env={name}`, or {name} in "
+                       "`secrets:` of the build and of the compose file", at)  # fmt: skip
     return None
 
 
@@ -205,11 +210,25 @@ def _place(snapshot: Snapshot, stage: Stage, name: str, at: int) -> Place | Refu
             return Refusal(
                 "X704", f"{name} is both an argument and a secret", "delete the argument", at
             )
-    starts = {run.instruction.span.start for run in runs}
-    for ins in gone:
-        behind = next((i for i in stage.instructions if i.span.start > ins.span.start), None)
-        told = lines.heading(snapshot, ins)
-        if ins.comments or (told and (behind is None or behind.span.start not in starts)):
-            return Refusal("X710", f"a comment is about the declaration of {name}",
-                           "delete the comment", ins.span.start)  # fmt: skip
+    if told := next((ins for ins in gone if _is_told_of(snapshot, ins, gone, runs)), None):
+        return Refusal("X710", f"a comment is about the declaration of {name}",
+                       "delete the comment", told.span.start)  # fmt: skip
     return Place(stage, gone, tuple(runs))
+
+
+def _is_told_of(
+    snapshot: Snapshot, ins: Instruction, gone: tuple[Instruction, ...], runs: list[Run]
+) -> bool:
+    """Whether a comment about a declaration would be about something else without it.
+
+    What stands above it can stand above the first RUN with the mount, if no other comment is
+    between them: comments keep their order.
+    """
+    told = lines.heading(snapshot, ins)
+    if told is None or ins.comments:
+        return bool(ins.comments)
+    text = snapshot.text[told.span.start : told.span.end]
+    end = runs[0].instruction.span.start if runs else ins.span.end
+    between = _COMMENT.search(snapshot.text, ins.span.end, end)
+    pragma = any(PRAGMA.match(line.strip()) for line in text.split("\n"))
+    return ins is not gone[0] or bool(between) or pragma

@@ -29,8 +29,8 @@ class Invocations:
     """What is said of an image outside its Dockerfile.
 
     `targets` are the stages that builds ask for by name, `arguments` the names of the build
-    arguments that they pass, `ports` those in the container, `*` if not known. `unknown` holds
-    what could not be read, and what was counted in doubt.
+    arguments that they pass, `passed` the same with where, `ports` those in the container, `*` if
+    not known. `unknown` holds what could not be read, and what was counted in doubt.
     """
 
     commands: tuple[Invocation, ...] = ()
@@ -40,6 +40,7 @@ class Invocations:
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Found, ...] = ()
     unknown: tuple[Found, ...] = ()
+    passed: tuple[Found, ...] = ()
 
 
 def invocations(repository: Context, home: str, place: str) -> Invocations:
@@ -68,6 +69,7 @@ def about(found: Survey, home: str, place: str) -> Invocations:
         _once(mount for use in uses for mount in use.mounts),
         _once(port for use in uses for port in use.ports),
         _once((*found.unknown, *unclear, *decider.doubts.values())),
+        _once(Found(name, b.path, b.line) for b in builds for name in b.arguments),
     )
 
 
