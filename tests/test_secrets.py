@@ -537,3 +537,23 @@ def test_a_project_with_a_token_for_the_build_and_a_key_in_its_settings() -> Non
         'COPY app ./app\n\nCMD ["python", "-m", "app"]\n'
     )
     assert {r.code for r in result.remarks if r.code} == {"X731"}
+
+
+LEFT = f'FROM node:22\nRUN {MOUNT} echo "$NPM_TOKEN" > ~/.npmrc && npm ci && rm ~/.npmrc\n'
+
+
+@pytest.mark.parametrize("text", [LEFT, LEFT.replace(f"RUN {MOUNT}", "ARG NPM_TOKEN\nRUN")])
+def test_a_secret_that_stays_in_a_layer_is_a_hazard(text: str) -> None:
+    assert not snapshot(text).evidence.hazards
+    for after in (text.replace(" && rm ~/.npmrc", ""), text.replace("rm ~/.npmrc", "rm .npmrc")):
+        found = [hazard.kind for hazard in snapshot(after).evidence.hazards]
+        assert found == ["a secret stays in a layer"]
+    lost = text.index(" && rm")
+    change = Change("", (Edit(Span(lost, lost + len(" && rm ~/.npmrc")), ""),))
+    assert attempt(snapshot(text), [change])[1]
+
+
+def test_a_file_with_a_token_that_a_copy_makes_is_a_hazard() -> None:
+    text = "FROM node:22\nARG NPM_TOKEN\nCOPY <<EOF /root/.npmrc\n$NPM_TOKEN\nEOF\nRUN npm ci\n"
+    found = [hazard.kind for hazard in snapshot(text).evidence.hazards]
+    assert found == ["a secret stays in a layer"]

@@ -19,6 +19,7 @@ from refactor.facts.stages import Graph
 from refactor.knowledge import table
 from refactor.words import Value, expand, pairs, parse_words
 
+_VARIABLE = re.compile(r"(?:\A|,)env=(\w+)")
 # These tell all variables there are.
 _TELL = frozenset({"env", "printenv", "export -p", "export", "set", "envsubst"})
 _HOME = r"(?:~|\$HOME|\$\{HOME\}|/root|/home/[\w.-]+)/"  # where programs keep a user's settings
@@ -103,6 +104,22 @@ def kept(events: tuple[Event, ...], name: str) -> str:
     blocks = (e for e in events if isinstance(e, Block) and names(e, name))
     written = (b for b in blocks if any(_written(token) for token in _tokens(b)))
     return next((block.text for block in written), "")  # `{ ...; } > file`
+
+
+def leaks(stage: Stage, arguments: frozenset[str]) -> Iterator[str]:
+    """Yield the names of the secrets that a stage's layers keep.
+
+    Secrets are those that a RUN finds in its environment by a mount, and some `arguments`.
+    """
+    for start, end in zip((0, *stage.runs), stage.runs, strict=False):
+        events = stage.events[start:end]
+        own = tuple(event for event in events if not isinstance(event, Copy))
+        flags = {value or "" for event in flat(own) for _, value in _flags(event)}
+        mounted = {n for v in flags if "type=secret" in v for n in _VARIABLE.findall(v)}
+        for name in sorted(mounted | arguments):
+            inline = any(names(event, name) for event in events if isinstance(event, Copy))
+            if inline or kept(own, name):
+                yield name
 
 
 def _concerned(events: tuple[Event | str, ...], name: str) -> Iterator[Event]:
