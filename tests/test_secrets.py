@@ -259,6 +259,14 @@ def test_an_argument_that_may_be_empty_is_not_required() -> None:
     assert found == f"FROM node:22\nRUN {MOUNT.removesuffix(',required=true')} npm ci\n"
 
 
+def test_a_stage_that_declares_it_and_reads_nothing_loses_it_too() -> None:
+    text = (
+        "FROM node:22 AS a\nARG NPM_TOKEN\nRUN npm ci\nFROM debian\n{}ARG NPM_TOKEN\nRUN mkdir /a\n"
+    )
+    assert mounted(text.format("")).count("NPM_TOKEN") == MOUNT.count("NPM_TOKEN")
+    assert refused(text.format("# ours\n")) == ["X710"]
+
+
 def test_two_secrets_are_mounted_one_after_the_other() -> None:
     found = mounted("FROM node:22\nARG NPM_TOKEN\nARG GH_TOKEN\nRUN npm ci\n")
     assert found.count("type=secret") == 2

@@ -96,7 +96,7 @@ def _change(snapshot: Snapshot, plan: build_secrets.Plan) -> Change:
     gone = (
         edit
         for place in plan.places
-        for edit in edits.delete_lines(snapshot, place.gone, place.runs[0].instruction)
+        for edit in edits.delete_lines(snapshot, place.gone, place.next)
     )
     added = (edits.add_flag(snapshot, run, flag) for place in plan.places for run in place.runs)
     revoke = "; revoke the value that stands here" if plan.literal else ""

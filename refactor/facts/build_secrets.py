@@ -24,11 +24,8 @@ _FRONTEND = re.compile(
     r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?"
     r"(?::(?:1|latest|master|labs|1-labs|1\.[1-9]\d(?:\.\d+)?(?:-\w+)*))?(?:@sha256:\w+)?\Z"
 )
-
-
 # What fails where a variable is not set, and passes where it is empty.
 _STRICT = re.compile(r"\bset\s+(?:-\w+\s+)*-\w*u|nounset")
-
 _COMMENT = re.compile(r"^[ \t]*#", re.MULTILINE)
 
 
@@ -39,14 +36,23 @@ class Place(NamedTuple):
     gone: tuple[Instruction, ...]
     runs: tuple[Run, ...]
 
+    @property
+    def next(self) -> Instruction:
+        """What a comment about the argument is about then."""
+        return self.runs[0].instruction if self.runs else self.gone[0]
+
 
 class Plan(NamedTuple):
-    """How an argument becomes a secret. `required` is whether no build can do without."""
+    """How an argument becomes a secret. `required` is whether no build can do without.
+
+    `empty` is whether it is empty for a build that does not pass it, and not unset as a secret is.
+    """
 
     name: str
     what: str
     literal: bool
     required: bool
+    empty: bool
     places: tuple[Place, ...]
 
 
@@ -64,6 +70,8 @@ def assumptions(snapshot: Snapshot, plan: Plan) -> Iterator[str]:
     yield f"whoever builds passes {plan.name} as a secret"
     if plan.required:
         yield f"no build does without {plan.name}"
+    if plan.empty:
+        yield f"nothing tells an empty {plan.name} from none"
     if "syntax" not in snapshot.dockerfile.directives:
         yield "the builder's Dockerfile frontend is 1.10 or later, as BuildKit's is since 0.16"
 
@@ -104,10 +112,10 @@ def _plan(snapshot: Snapshot, name: str, at: int) -> Plan | Refusal:
     )  # fmt: skip
     strict = next((run for run in runs if _STRICT.search(run.whole)), None)
     if empty and strict is not None:
-        return Refusal("X703", f"a script tells an empty {name}, as now, from none",
+        return Refusal("X703", f"a script tells an empty {name} from none",
                        "drop `set -u`, or the empty value", at)  # fmt: skip
     required = not empty and not any(is_tested(run.whole, name) for run in runs)
-    return Plan(name, secret.what, literal, required, tuple(found))
+    return Plan(name, secret.what, literal, required, empty, tuple(found))
 
 
 def _unable(snapshot: Snapshot, name: str, at: int) -> Refusal | None:
@@ -176,7 +184,7 @@ def _place(snapshot: Snapshot, stage: Stage, name: str, at: int) -> Place | Refu
     escape = snapshot.dockerfile.escape
     gone = tuple(
         ins for ins in stage.instructions[1:]
-        if ins.keyword in ("ARG", "ENV") and declared(ins, escape)[0][0] == name
+        if ins.keyword in ("ARG", "ENV") and name in dict(declared(ins, escape))
     )  # fmt: skip
     if not gone:
         return None
@@ -225,10 +233,9 @@ def _is_told_of(
     between them: comments keep their order.
     """
     told = lines.heading(snapshot, ins)
-    if told is None or ins.comments:
-        return bool(ins.comments)
+    if told is None or ins.comments or not runs:
+        return told is not None or bool(ins.comments)
     text = snapshot.text[told.span.start : told.span.end]
-    end = runs[0].instruction.span.start if runs else ins.span.end
-    between = _COMMENT.search(snapshot.text, ins.span.end, end)
+    between = _COMMENT.search(snapshot.text, ins.span.end, runs[0].instruction.span.start)
     pragma = any(PRAGMA.match(line.strip()) for line in text.split("\n"))
     return ins is not gone[0] or bool(between) or pragma
