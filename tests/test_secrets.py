@@ -5,6 +5,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
+from bench.secrets import findings
 from refactor.compose import attempt, refactor
 from refactor.config import Config
 from refactor.context import DiskContext
@@ -238,6 +239,24 @@ def test_no_value_of_the_bad_files_is_told() -> None:
     for value in ("not-a-real-token", "EXAMPLEEXAMPLE"):
         assert value not in "\n".join(r.reason + r.unlock for r in result.remarks)
         assert value not in diffs or f"-ARG TOKEN={value}" not in diffs
+
+
+# What a person has read of the corpus and found to be a secret; one, the key that distributions
+# build Chromium with, is known to everybody.
+READ_BY_A_PERSON = frozenset(
+    "NPM_TOKEN DATABASE_URL TECHEMPOWER_POSTGRES_URL POSTGRES_URL PG_PASS sa_password PASSWORD "
+    "ACTIVESTATE_API_KEY certs/tls.key certs/server.jks SSH_PRIVATE_KEY SECRET_KEY "
+    "ROCKET_BENCHMARK_DATABASE_URL POSTGRES_PASSWORD POSTGRES_CONN PGRST_DB_URI "
+    "PGADMIN_SETUP_PASSWORD NAGIOSADMIN_PASS MYSQL_PASSWORD MYSQL_PASS LICENSE_KEY LDAP_ROOTPASS "
+    "LANGFLOW_SUPERUSER_PASSWORD DB_PASSWORD DBPASS BCPP_PG_CONN_STR".split()
+)
+
+
+def test_what_is_told_of_the_corpus_has_been_read() -> None:
+    found = [secret for _, _, secret in findings(folder()) if secret.use is not Use.PLACEHOLDER]
+    assert {secret.name for secret in found if secret.name} <= READ_BY_A_PERSON
+    in_commands = [secret.what for secret in found if not secret.name]
+    assert sorted(in_commands) == ["a Google API key"] + ["a password that is set"] * 6
 
 
 def test_each_run_that_may_read_it_gets_the_mount() -> None:
