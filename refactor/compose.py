@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from refactor.bound_comments import bound
 from refactor.facts.pragmas import is_skipped
+from refactor.facts.secret_words import mask
 from refactor.identity import Identity, Lineage
 from refactor.model import Change, FileEdits, Finding, Notice, Refusal, Safety, Transform
 from refactor.snapshot import Snapshot
@@ -236,7 +237,10 @@ def _proposals(run: _Run, transform: Transform) -> list[Change]:
             for finding in transform.propose(run.current, run.options.get(transform.id)):
                 spans = _spans(finding)
                 if not is_skipped(run.current, spans, transform.answers | {transform.id}):
-                    found.append(_unless_torn(run.current, finding))
+                    finding = _unless_torn(run.current, finding)
+                    told = mask(finding.reason)  # a reason may quote what stands in the file
+                    same = told == finding.reason
+                    found.append(finding if same else replace(finding, reason=told))
         known = run.findings[transform.id] = (run.current, found)
     return [finding for finding in known[1] if isinstance(finding, Change)]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from refactor.compose import Outcome, Step, attempt
+from refactor.facts.secret_words import mask
 from refactor.identity import Lineage
 from refactor.model import Change, FileEdits
 from refactor.patch import CONTEXT, beside, unified
@@ -53,9 +54,10 @@ def details(outcome: Outcome, first: Snapshot, path: str) -> list[Detail]:
         lines = (first.dockerfile.line(home[0]), first.dockerfile.line(max(home)))
         alone = step.change if step.before is first else offers.get(site)
         fix = tuple(_replacements(alone, path, first)) if alone else ()
-        claims = tuple(str(claim) for claim in step.change.claims)
+        claims = tuple(mask(str(claim)) for claim in step.change.claims)
+        evidence = tuple(map(mask, step.change.evidence))
         diff = "".join(difference(step.change, step.before, path))
-        found.append(Detail(site, key, lines, diff, claims, step.change.evidence, fix))
+        found.append(Detail(site, key, lines, diff, claims, evidence, fix))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from refactor.facts import joining, lines, packages
@@ -138,6 +139,27 @@ def delete_instruction(snapshot: Snapshot, ins: Instruction) -> tuple[Edit, ...]
     if ins.comments or lines.heading(snapshot, ins):
         return ()
     return (Edit(lines.whole(snapshot, ins), ""),)
+
+
+def delete_lines(
+    snapshot: Snapshot, gone: Sequence[Instruction], to: Instruction
+) -> Iterator[Edit]:
+    """Delete the lines of instructions; a comment above the first is then above another one."""
+    start = 0
+    for end in range(1, len(gone) + 1):
+        if end < len(gone) and gone[end - 1].span.end == gone[end].span.start:
+            continue
+        span = lines.whole(snapshot, gone[start], gone[end - 1])
+        told = lines.heading(snapshot, gone[start])
+        if told is not None:
+            span = removable(snapshot, gone[start])._replace(end=span.end)
+            behind = snapshot.text[told.span.start : told.span.end]
+            apart = snapshot.text[: span.start].endswith(("\n\n", "\n\r\n"))
+            if apart and (blank := re.match(rf"[{SPACE}]*\n", snapshot.text[span.end :])):
+                span = Span(span.start, span.end + blank.end())
+            yield Edit(Span(to.span.start, to.span.start), behind)
+        yield Edit(span, "")
+        start = end
 
 
 class Layout(NamedTuple):

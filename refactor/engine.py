@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from refactor.compose import Decide, Outcome, Unstable, everything, refactor
 from refactor.config import Config
 from refactor.facts.homes import home
+from refactor.facts.secret_words import mask
 from refactor.identity import Identity
 from refactor.model import Safety, Transform
 from refactor.patch import beside, unified
@@ -120,17 +121,19 @@ def run(
     try:
         dockerfile = parse(decode(data))
         if problem := unsound(dockerfile):
-            return Refused(path, reason=problem[0], line=problem[1])
+            return Refused(path, reason=mask(problem[0]), line=problem[1])
         return _refactored(path, data, dockerfile, config, site, decide, extra)
     except Unreadable as error:
-        return Refused(path, reason=str(error))
+        return Refused(path, reason=mask(str(error)))
     except ParseError as error:
-        return Refused(path, reason=str(error), line=error.line)
+        return Refused(path, reason=mask(str(error)), line=error.line)
     except (Unstable, Unusable) as error:
-        return Failed(path, reason=str(error))
+        return Failed(path, reason=mask(str(error)))
     except Exception as error:  # the last resort: one bad file must not end a run over thousands
         where = _where(error)
-        return Failed(path, reason=f"{type(error).__name__}: {error} ({where}); please report it")
+        return Failed(
+            path, reason=mask(f"{type(error).__name__}: {error} ({where}); please report it")
+        )
 
 
 def _where(error: Exception) -> str:
@@ -274,7 +277,7 @@ def _remarks(outcome: Outcome, first: Snapshot, path: str, detailed: bool) -> li
             "change", step.transform.id,
             line(index, min((e.span.start for e in step.change.edits), default=0)),
             step.change.reason, step.change.effective_level.name.lower(),
-            assumes=step.change.assumes, detail=detail,
+            assumes=tuple(map(mask, step.change.assumes)), detail=detail,
         )
         for index, (step, detail) in enumerate(zip(outcome.steps, details, strict=True))
     ]  # fmt: skip
@@ -290,7 +293,7 @@ def _remarks(outcome: Outcome, first: Snapshot, path: str, detailed: bool) -> li
     for drop in outcome.drops:
         at = line(last, drop.change.edits[0].span.start) if drop.change.by_hand else 0
         kind = "unverified" if drop.change.by_hand else "dropped"
-        found.append(Remark(kind, drop.transform.id, at, drop.reason))
+        found.append(Remark(kind, drop.transform.id, at, mask(drop.reason)))
     for p in outcome.left:
         at = line(last, min((e.span.start for e in p.change.edits), default=0))
         level = p.change.effective_level.name.lower()

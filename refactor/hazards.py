@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from refactor.effects import Block, Build, Copy, Event, Exec, Verbatim
+from refactor.effects.secret_mounts import leaks
 from refactor.facts.images import Image
 from refactor.facts.packages import (
     APT,
@@ -24,6 +25,7 @@ from refactor.facts.packages import (
     unwrap,
     updates_lists,
 )
+from refactor.facts.secret_words import of_name
 from refactor.facts.stages import Graph
 from refactor.knowledge import table
 from refactor.shell import Word
@@ -89,7 +91,18 @@ def hazards(build: Build, graph: Graph) -> frozenset[Hazard]:
     found = _without(APT_LISTS, build, graph)
     if any("apk" in ins.args for stage in graph.stages for ins in stage.instructions):
         found |= _without(APK_INDEX, build, graph)
-    return frozenset(found)
+    return frozenset(found | set(_leaks(build, graph)))
+
+
+def _leaks(build: Build, graph: Graph) -> Iterator[Hazard]:
+    """Yield the secrets that stay in a layer, whose readers are all who have the image."""
+    for stage, model in zip(graph.stages, build.stages, strict=True):
+        words = (i.args.partition("=")[0] for i in stage.instructions if i.keyword == "ARG")
+        arguments = frozenset(word for word in words if of_name(word))
+        mounts = any("type=secret" in (f.value or "") for i in stage.instructions for f in i.flags)
+        if arguments or mounts:
+            for name in leaks(model, arguments):
+                yield Hazard("a secret stays in a layer", name, True)
 
 
 def _without(index: Index, build: Build, graph: Graph) -> set[Hazard]:

@@ -42,6 +42,7 @@ class Effect(StrEnum):
     BASE = "base"
     FILES = "files"
     SETTINGS = "settings"
+    SECRETS = "secrets"
 
 
 class Phase(IntEnum):

@@ -39,15 +39,32 @@ class Structural:
         return True
 
     def wanted(self, before: Build, after: Build) -> Build | str:
-        """Return the build before with what claims of a distroless base and of purges change."""
+        """Return the build before with what claims of secrets, of a base and of purges change."""
+        if any(c.effect is Effect.SECRETS for c in +self.claims):
+            found = self.secured(before, after)
+            if isinstance(found, str):
+                return found
+            before = found
         if not any(c.effect in (Effect.BASE, Effect.PACKAGES) for c in +self.claims):
             return before
         from refactor.effects.distroless import distroless_based
         from refactor.effects.purges import purged_again
 
         around = self.around[0], self.assumes, self.graph
-        found = distroless_based(before, after, self.claims, *around)
-        return found if isinstance(found, str) else purged_again(found, after, self.claims, *around)
+        based = distroless_based(before, after, self.claims, *around)
+        return based if isinstance(based, str) else purged_again(based, after, self.claims, *around)
+
+    def secured(self, before: Build, after: Build) -> Build | str:
+        """Return the build before with the arguments as secrets that are claimed to be."""
+        from refactor.effects.secret_mounts import claimed, secured
+
+        found = [(claim, claimed(claim.footprint)) for claim in +self.claims]
+        wanted = [
+            (claim, names) for claim, names in found if claim.effect is Effect.SECRETS and names
+        ]
+        for claim, _ in wanted:
+            self.use(claim.effect, *claim.footprint)
+        return secured(before, after, [names for _, names in wanted if names], self.graph)
 
     def user_claim(self, label: str) -> Claim | None:
         """Return the claim that a stage's containers run as another user."""
@@ -69,6 +86,8 @@ class Structural:
         before, after = self.around
         if before.files == after.files:
             return None
+        if any(c.effect is Effect.SECRETS for c in +self.claims):
+            return self.read_from_environment()
         from refactor.effects.ignored import left_out
 
         found = left_out(before.sent, after.sent, build)
@@ -94,6 +113,19 @@ class Structural:
         for claim in claims:
             self.use(claim.effect, *claim.footprint)
         return unlicensed(self.around, build, self.graph, claims, self.assumes)
+
+    def read_from_environment(self) -> str | None:
+        """Compare files in which a value that is claimed is taken from the environment."""
+        from refactor.effects.declared_values import claimed, difference
+
+        before, after = self.around
+        for claim in +self.claims:
+            found = claimed(claim.footprint) if claim.effect is Effect.SECRETS else None
+            if found is not None and self.use(claim.effect, *claim.footprint):
+                written = {p: t for p, t in after.files.items() if before.files.get(p) != t}
+                old = {path: before.read(path) for path in written}
+                return difference(old, written, *found)
+        return "files are written"
 
     def base_claim(self, label: str) -> Claim | None:
         """Return the claim that a stage starts from another image."""

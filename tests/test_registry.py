@@ -82,7 +82,12 @@ OWN = {
     for path in (Path(__file__).parent.parent / "transforms").glob("[!_]*.py")
 }
 CLASHING = {"mount-package-caches"}  # what it excludes is on by default
-OFF = {"separate-definition-comments", "use-distroless-base"} | CLASHING
+OFF = CLASHING | {
+    "mount-build-secrets",
+    "read-secrets-from-environment",
+    "separate-definition-comments",
+    "use-distroless-base",
+}
 
 
 def test_our_own_are_there_in_order(install: Install) -> None:

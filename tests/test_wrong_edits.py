@@ -457,8 +457,8 @@ MERGES = [
         "the file that holds the token is made and deleted in one RUN",
         "FROM node:20\nARG TOKEN\n"
         'RUN echo "//r/:_authToken=$TOKEN" > ~/.npmrc && npm ci && rm ~/.npmrc\n',
-        "FROM node:20\nARG TOKEN\n"
-        'RUN echo "//r/:_authToken=$TOKEN" > ~/.npmrc && npm ci && rm ~/.npmrc '
+        "FROM node:20\nRUN --mount=type=secret,id=TOKEN,env=TOKEN,required=true "
+        'echo "//r/:_authToken=$TOKEN" > ~/.npmrc && npm ci && rm ~/.npmrc '
         "&& npm cache clean --force\n",
     ),
     Trap(

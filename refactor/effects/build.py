@@ -71,8 +71,8 @@ class Variables(dict[str, Value]):
 
     def __setitem__(self, name: str, value: Value) -> None:
         if name in self:
-            self.digest ^= _number(name, self[name])
-        self.digest ^= _number(name, value)
+            self.digest ^= number(name, self[name])
+        self.digest ^= number(name, value)
         super().__setitem__(name, value)
 
     def copy(self) -> Variables:
@@ -83,7 +83,8 @@ class Variables(dict[str, Value]):
         return other
 
 
-def _number(name: str, value: Value) -> int:
+def number(name: str, value: Value) -> int:
+    """Return what a variable adds to a digest of variables, or takes from it."""
     text = "\0".join((name, value.text, value.raw)).encode("utf-8", "surrogateescape")
     return int.from_bytes(blake2b(text, digest_size=16).digest(), "big")
 
@@ -338,7 +339,7 @@ def with_argument(before: Stage, after: Stage, name: str, text: str) -> Stage:
     there, or has another value, leaves a stage that equals nothing.
     """
     value = Value(text)
-    variable, argument = _number(name, value), _number(name, Value(text, f"ARG {name}={text}"))
+    variable, argument = number(name, value), number(name, Value(text, f"ARG {name}={text}"))
     config = dict(before.config)
     env, args = config["env"], config["args"]
     assert isinstance(env, tuple)
@@ -347,20 +348,21 @@ def with_argument(before: Stage, after: Stage, name: str, text: str) -> Stage:
     config["args"] = args ^ argument
     pairs = zip(before.events, after.events, strict=False)
     same = next((i for i, (b, a) in enumerate(pairs) if b != a), len(before.events))
-    moved = (_with_setting(event, variable, argument) for event in before.events[same:])
+    moved = (with_digests(event, variable, argument) for event in before.events[same:])
     return replace(
         before, config=tuple(sorted(config.items())), events=(*before.events[:same], *moved)
     )
 
 
-def _with_setting(event: Event, variable: int, argument: int) -> Event:
+def with_digests(event: Event, variable: int, argument: int) -> Event:
+    """Return an event as it is if a variable and a build argument are there, or are not."""
     return _under(event, lambda old: replace(old, env=old.env ^ variable, args=old.args ^ argument))
 
 
 def with_variable(event: Event, becomes: tuple[Value | None, Value]) -> Event:
     """Return an event as it is if PATH has another value: before and after."""
     old, new = becomes
-    shift = _number("PATH", new) ^ (_number("PATH", old) if old else 0)
+    shift = number("PATH", new) ^ (number("PATH", old) if old else 0)
     return _under(event, lambda setting: replace(setting, env=setting.env ^ shift))
 
 

@@ -27,6 +27,9 @@ class Surroundings(Protocol):
     def files(self) -> Mapping[str, str]:
         """The texts of other files that changes wrote."""
 
+    def read(self, path: str) -> str | None:
+        """Return the text of a file of the repository; None if there is none."""
+
     @property
     def sent(self) -> Sent | None:
         """The build context's files without those that .dockerignore leaves out."""

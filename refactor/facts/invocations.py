@@ -29,9 +29,9 @@ class Invocations:
     """What is said of an image outside its Dockerfile.
 
     `targets` are the stages that builds ask for by name, `arguments` the names of the build
-    arguments that they pass, `ports` those in the container, `*` if not known. `unknown` holds
-    what could not be read, and what was counted in doubt. `uses` are the containers that are surely
-    this image's, by the build or by a name that no other build gives.
+    arguments that they pass, `passed` the same with where, `ports` those in the container, `*` if
+    not known. `unknown` holds what could not be read, and what was counted in doubt. `uses` are the
+    containers that are surely this image's, by the build or by a name that no other build gives.
     """
 
     commands: tuple[Invocation, ...] = ()
@@ -42,6 +42,7 @@ class Invocations:
     ports: tuple[Found, ...] = ()
     unknown: tuple[Found, ...] = ()
     uses: tuple[Use, ...] = ()
+    passed: tuple[Found, ...] = ()
 
 
 def invocations(repository: Context, home: str, place: str) -> Invocations:
@@ -71,6 +72,7 @@ def about(found: Survey, home: str, place: str) -> Invocations:
         _once(port for use in uses for port in use.ports),
         _once((*found.unknown, *unclear, *decider.doubts.values())),
         tuple(use for use in uses if decider.is_surely_ours(use)),
+        _once(Found(name, b.path, b.line) for b in builds for name in b.arguments),
     )
 
 

@@ -24,15 +24,20 @@ def heading(snapshot: Snapshot, ins: Instruction) -> Trivia | None:
     return above if above and above.kind is TriviaKind.COMMENT else None
 
 
-def whole(snapshot: Snapshot, ins: Instruction) -> Span:
-    """Return the lines of an instruction; blank lines on both sides of it become one."""
+def whole(snapshot: Snapshot, ins: Instruction, last: Instruction | None = None) -> Span:
+    """Return the lines of an instruction; blank lines on both sides of it become one.
+
+    With `last`, of all up to that one, which must follow without a line between them.
+    """
+    last = last or ins
     above, below = snapshot.fact(_neighbours)[ins.span.start]
+    below = snapshot.fact(_neighbours)[last.span.start][1]
     both = above and below and above.kind is below.kind is TriviaKind.BLANK
     if below and both:
         return Span(ins.span.start, below.span.end)
-    if above and above.kind is TriviaKind.BLANK and ins.span.end == len(snapshot.text):
-        return Span(above.span.start, ins.span.end)  # else the file would end with blank lines
-    return ins.span
+    if above and above.kind is TriviaKind.BLANK and last.span.end == len(snapshot.text):
+        return Span(above.span.start, last.span.end)  # else the file would end with blank lines
+    return Span(ins.span.start, last.span.end)
 
 
 def _neighbours(snapshot: Snapshot) -> dict[int, tuple[Trivia | None, Trivia | None]]:

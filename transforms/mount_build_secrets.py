@@ -1,0 +1,113 @@
+"""Mount a secret in place of passing it as a build argument.
+
+The value of a build argument stays in the history of the image, in the build's cache and in its
+attestations, for whoever has one of them. A secret mount gives it to one RUN and is gone with it.
+
+**The build command changes**: the reason of each change says the new one. compose takes `secrets:` of
+the service's `build` and of the file (`environment: NAME`), bake `secret = ["id=NAME,env=NAME"]`, the
+build-push action of GitHub `secrets: |` with `NAME=${{ secrets.NAME }}`. Off by default, for that.
+
+Each RUN behind the declaration that may read the argument gets the mount: those that name it, and those
+that run a program with settings of its own, such as npm. The mount is `required`, so that a build that
+forgets the secret fails, unless a script asks whether it has a value. `ENV T=$T` goes with it in a
+stage that is no image. Unlike an argument, a secret is not part of the cache's key: a new value builds
+nothing anew. A value that stood in the Dockerfile is in the history of the repository, and has to be
+revoked; the difference shows it once more.
+
+Refusals: X701 the builder or its frontend may not know `env=`, X702 a container reads it (remove it,
+give it when the container starts, revoke it), X703 its value is a placeholder, X704 something else than
+a RUN reads it, or it is not declared on its own, X705 a command leaves it in the layer, X706 a stage
+starts from this one, X707 nothing reads it, X708 another file passes it, X709 a stage of Windows, X710
+a comment is about it.
+"""
+
+from collections.abc import Iterator
+
+from refactor import (
+    Change,
+    Claim,
+    Effect,
+    Example,
+    Phase,
+    Refusal,
+    Safety,
+    Snapshot,
+    edits,
+    transform,
+)
+from refactor.structure import build_secrets
+
+_MOUNT = "--mount=type=secret,id=NPM_TOKEN,env=NPM_TOKEN"
+
+
+@transform(
+    phase=Phase.ENTRY,
+    triggers=("pass", "pword", "secret", "token", "key", "auth", "credential", "pat"),
+    default=False,
+    highest=Safety.RISKY,
+    answers=["DL3064", "SecretsUsedInArgOrEnv"],
+    examples=[
+        Example("FROM node:22\nARG NODE_VERSION\nRUN npm ci\n"),
+        Example(f"FROM node:22\nRUN {_MOUNT} npm ci\n"),
+        Example("FROM node:22\nARG USE_TOKEN\nARG GPG_KEY=0D96DF4D4110E5C43FBFB17F2D347EA6AA65421D\nRUN a\n",
+                note="a switch, and a public key"),
+        Example("# syntax=docker/dockerfile:1.4\nFROM node:22\nARG NPM_TOKEN\nRUN npm ci\n", refuses="X701"),
+        Example("FROM node:22\nARG NPM_TOKEN\nENV NPM_TOKEN=$NPM_TOKEN\nRUN npm ci\n", refuses="X702"),
+        Example("FROM node:22\nENV API_KEY=0123456789abcdef\nCMD a\n", refuses="X702"),
+        Example("FROM node:22\nARG NPM_TOKEN=changeme\nRUN npm ci\n", refuses="X703"),
+        Example("FROM node:22\nARG NPM_TOKEN\nLABEL a=$NPM_TOKEN\nRUN npm ci\n", refuses="X704"),
+        Example('FROM node:22\nARG NPM_TOKEN\nRUN echo "//r/:_authToken=$NPM_TOKEN" > ~/.npmrc && npm ci\n',
+                refuses="X705"),
+        Example("FROM node:22\nARG GIT_TOKEN\nRUN git clone https://$GIT_TOKEN@example.com/a\n", refuses="X705"),
+        Example("FROM node:22 AS a\nARG NPM_TOKEN\nRUN npm ci\nFROM a\n", refuses="X706"),
+        Example("FROM debian\nARG NPM_TOKEN\nRUN mkdir /a\n", refuses="X707"),
+        Example("FROM node:22\nARG NPM_TOKEN\nRUN npm ci\n", refuses="X708",
+                files=("package.json", "compose.yaml=services:\n  a:\n    build:\n      context: .\n"
+                       "      args:\n        - NPM_TOKEN\n")),
+        Example("FROM mcr.microsoft.com/windows/servercore:ltsc2022\nARG NPM_TOKEN\nRUN npm ci\n",
+                refuses="X709"),
+        Example("FROM node:22\n# a\nARG NPM_TOKEN\n# b\nRUN npm ci\n", refuses="X710"),
+        Example("FROM node:22\nARG NPM_TOKEN\nRUN apt-get update && apt-get install -y git\nRUN npm ci\n",
+                f"FROM node:22\nRUN apt-get update && apt-get install -y git\nRUN {_MOUNT},required=true npm ci\n"),
+        Example("FROM node:22\n\n# ours\nARG NPM_TOKEN\n\nRUN mkdir /a\nRUN npm ci\n",
+                f"FROM node:22\n\nRUN mkdir /a\n# ours\nRUN {_MOUNT},required=true npm ci\n"),
+        Example('FROM node:22\nARG NPM_TOKEN\nRUN if [ -n "$NPM_TOKEN" ]; then \\\n      npm whoami; \\\n    fi\n',
+                f'FROM node:22\nRUN {_MOUNT} \\\n    if [ -n "$NPM_TOKEN" ]; then \\\n      npm whoami; \\\n    fi\n',
+                note="a build without it is meant to work"),
+        Example("FROM node:22 AS a\nARG NPM_TOKEN\nENV NPM_TOKEN=${NPM_TOKEN}\nRUN npm ci\n"
+                "FROM node:22\nCOPY --from=a /a /a\n",
+                f"FROM node:22 AS a\nRUN {_MOUNT},required=true npm ci\nFROM node:22\nCOPY --from=a /a /a\n"),
+        Example("FROM node:22\nARG NPM_TOKEN\nRUN npm ci\n", level=Safety.SUGGESTED),
+    ],
+)  # fmt: skip
+def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
+    """Look at each argument that holds a secret; one at a time, as flags stand at one place."""
+    changed = False
+    for plan in build_secrets.plans(snapshot):
+        if isinstance(plan, Refusal):
+            yield plan
+        elif not changed:
+            changed = True
+            yield _change(snapshot, plan)
+
+
+def _change(snapshot: Snapshot, plan: build_secrets.Plan) -> Change:
+    flag = f"--mount={build_secrets.mount(plan.name, plan.required)}"
+    gone = (
+        edit
+        for place in plan.places
+        for edit in edits.delete_lines(snapshot, place.gone, place.next)
+    )
+    added = (edits.add_flag(snapshot, run, flag) for place in plan.places for run in place.runs)
+    revoke = "; revoke the value that stands here" if plan.literal else ""
+    return Change(
+        f"{plan.name} holds {plan.what}, and a build argument stays in the history of the image{revoke}; "
+        f"build with: docker build --secret id={plan.name},env={plan.name} .",
+        (*gone, *added),
+        tuple(
+            Claim(Effect.SECRETS, build_secrets.footprint(place.stage.label, plan.name))
+            for place in plan.places
+        ),
+        Safety.RISKY,
+        tuple(build_secrets.assumptions(snapshot, plan)),
+    )
