@@ -96,6 +96,7 @@ LAYERS = (
     {"discover", "batch", "docs", "since", "write"},
     {"interactive", "reviewed", "init"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
+    {"scan"},
     {"report"},
     {"proof", "server"},
     {"commands"},
