@@ -6,6 +6,7 @@ from refactor import split_edits as split_edits
 from refactor import stage_edits as stage_edits
 from refactor import user_edits as user_edits
 from refactor.effects import distroless as distroless
+from refactor.facts import development as development
 from refactor.facts import leftovers as leftovers
 from refactor.facts import lost_scripts as lost_scripts
 from refactor.facts import non_root as non_root

@@ -19,6 +19,7 @@ from refactor.effects.licences import (
     removes_unpacked,
     same_but_for_bytecode,
     same_but_for_cache,
+    same_but_for_development,
     same_but_for_documentation,
     same_but_for_packages,
     same_command,
@@ -245,6 +246,7 @@ class _Relation(Structural):
             (same_command(before, after) and self.use(Effect.COMMANDS, *footprint))
             or (same_but_for_cache(before, after) and self.use(Effect.CACHES, *footprint))
             or (same_but_for_packages(before, after) and self.use(Effect.PACKAGES, *footprint))
+            or (same_but_for_development(before, after) and self.use(Effect.PACKAGES, *footprint))
             or (same_but_for_documentation(before, after) and self.use(Effect.FILES, *footprint))
             or (same_but_for_bytecode(before, after) and self.use(Effect.FILES, *footprint))
         )

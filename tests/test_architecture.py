@@ -80,6 +80,7 @@ LAYERS = (
     },
     {
         "facts.artefacts",
+        "facts.development",
         "facts.lost_scripts",
         "facts.non_root",
         "facts.purging",

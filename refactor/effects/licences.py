@@ -69,6 +69,21 @@ def same_but_for_bytecode(before: Exec, after: Exec) -> bool:
     return _inserted(before.argv, after.argv) == (behind, ("--compile-bytecode",))
 
 
+_PRODUCTION = {
+    ("poetry", "install"): ("--only", "main"), ("pdm", "install"): ("--prod",),
+    ("pdm", "sync"): ("--prod",), ("uv", "sync"): ("--no-dev",),
+}  # fmt: skip
+
+
+def same_but_for_development(before: Exec, after: Exec) -> bool:
+    """Whether the second leaves out the packages that a project declares for its development."""
+    found = argv_operation(before.argv)
+    if found is None:
+        return False
+    option = _PRODUCTION.get((found.manager, found.action))
+    return option is not None and _inserted(before.argv, after.argv) == (found.action, option)
+
+
 def same_but_for_packages(before: Exec, after: Exec) -> bool:
     """Whether the second installs no recommended packages but those that it must keep."""
     found = argv_operation(before.argv)
