@@ -276,10 +276,10 @@ class _Relation(Structural):
         name, value = UNBUFFERED
         b: dict[str, Any] = dict(before.config)
         a: dict[str, Any] = dict(after.config)
-        if self.use(Effect.ENV, label, f"+ {name}={value}"):
-            rest = tuple(pair for pair in a["env"] if pair != (name, Value(value)))
-            if name not in dict(b["env"]):
-                a["env"] = rest
+        new, rest = (name, Value(value)), a["env"]
+        is_new = new in rest and name not in dict(b["env"])
+        if is_new and self.use(Effect.ENV, label, f"+ {name}={value}"):
+            a["env"] = tuple(pair for pair in rest if pair != new)
         return b, a
 
     def config(self, before: dict[str, Any], after: dict[str, Any]) -> str | None:

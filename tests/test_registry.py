@@ -82,7 +82,10 @@ OWN = {
     for path in (Path(__file__).parent.parent / "transforms").glob("[!_]*.py")
 }
 CLASHING = {"mount-package-caches"}  # what it excludes is on by default
-OFF = {"separate-definition-comments", "use-distroless-base"} | CLASHING
+OFF = CLASHING | {
+    "compile-uv-bytecode", "separate-definition-comments", "skip-development-packages",
+    "unbuffer-python", "use-distroless-base",
+}  # fmt: skip
 
 
 def test_our_own_are_there_in_order(install: Install) -> None:
