@@ -369,3 +369,21 @@ def test_reading_a_workflow_is_bounded() -> None:
     many = HEAD + "      - run: docker build -t a .\n" * 300
     assert sum(isinstance(at, Place) for at in builds(IMAGE, many)) == 300
     assert isinstance(builds(IMAGE, github(f"- run: docker build -t {'a' * 20_000} ."))[0], Left)
+
+
+def test_scout_in_a_job_of_its_own(folder: Path) -> None:
+    """It is proposed where it is in use, and gets the account that it needs."""
+    plant(folder, {"Dockerfile": b"FROM scratch\n", ".scout-accepted": b""})
+    assert dfr(folder, "init", "--yes", "--github", "--gitlab").code == 0
+    place = folder / ".github/workflows/dockerfiles.yml"
+    job = valid(place.read_text(), "github-workflows")["jobs"]["scan-images"]
+    assert job["env"]["SCANNER"] == pieces.SCANNERS["scout"]
+    assert job["env"]["DOCKER_SCOUT_HUB_PASSWORD"] == "${{ secrets.DOCKERHUB_TOKEN }}"
+    assert ".scout-accepted" in job["steps"][-1]["run"]
+    jobs = valid((folder / JOBS).read_text(), "gitlab-ci")
+    assert "--env DOCKER_SCOUT_HUB_USER" in jobs["scan-images"]["script"][-1]
+    ended = subprocess.run(
+        [BIN / "zizmor", "--offline", "--persona=pedantic", place],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout
