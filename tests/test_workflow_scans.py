@@ -182,6 +182,12 @@ LEFT: dict[str, tuple[str, str, str]] = {
                 "not sure to run"),
     "gone": (IMAGE, github("- run: docker build -t a . && docker rmi a"), "images are deleted"),
     "pushed": (IMAGE, github("- run: docker build --push -t a ."), "not kept by the engine"),
+    "its own builder": (IMAGE, github("- run: docker build --builder b -t a ."), "not kept by"),
+    "a builder that is installed": (
+        IMAGE, github("- uses: docker/setup-buildx-action@v3", "  with: {install: true}", ONE),
+        "told to use another builder"),
+    "a builder that is named": (
+        IMAGE, github(ONE, "  env: {BUILDX_BUILDER: b}"), "another builder"),
     "not loaded": (IMAGE, github("- run: docker buildx build -t a ."), "not kept by the engine"),
     "nowhere": (IMAGE, github(*BUILD[:2], "    tags: a"), "`load: true` puts it where"),
     "perhaps": (IMAGE, github(*BUILD[:2], "    push: ${{ a }}", "    tags: a"),

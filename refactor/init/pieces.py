@@ -22,7 +22,8 @@ ACCEPTED = {"trivy": ".trivyignore", "grype": ".grype.yaml", "scout": ".scout-ac
 _SAVE = {
     "job": "docker save scanned > image.tar",
     # In a job of theirs, whose next steps may copy the whole folder into an image.
-    "step": "trap 'rm -f image.tar accept.tmpl scout.*' EXIT\ndocker save \"$IMAGE\" > image.tar",
+    "step": "trap 'rm -f image.tar accept.tmpl scout-found.*' EXIT\n"
+    'docker save "$IMAGE" > image.tar',
 }
 _LOGIN = """\
     DOCKER_SCOUT_HUB_USER: ${{ secrets.DOCKERHUB_USERNAME }}

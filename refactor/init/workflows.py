@@ -75,9 +75,15 @@ def _github(document: Item) -> Iterator[Place | Left]:
             if not action and not _may_build(step.get("run").text):
                 continue
             try:
+                if "BUILDX_BUILDER" in {*known, *step.get("env").fields}:
+                    raise _Unsure("BUILDX_BUILDER names another builder")
                 _sure_of_job(document, job, steps[:index])
                 _sure_of_step(step)
-                name = _of_action(step.get("with")) if action else _of_run(document, job, step)
+                name = (
+                    _of_action(step.get("with"))
+                    if action
+                    else _of_run(document, job, steps[:index], step)
+                )
                 _sure_of_variables(name, known)
             except _Unsure as error:
                 yield Left(step.line, str(error))
@@ -137,7 +143,10 @@ def _of_action(given: Item) -> Name:
     return Name(name, True, is_list=whole, is_pushed=given.get("load").text != "true")
 
 
-def _of_run(document: Item, job: Item, step: Item) -> Name:
+def _of_run(document: Item, job: Item, before: list[Item], step: Item) -> Name:
+    for earlier in before:  # `docker build` keeps to the engine's own builder, unless it is told
+        if "setup-buildx" in earlier.get("uses").text and earlier.get("with", "install"):
+            raise _Unsure("`docker build` is told to use another builder")
     shell = step.get("shell").text or _runs(document, job, "shell")
     if shell not in ("", "bash", "sh"):
         raise _Unsure("the step has another shell")
@@ -219,7 +228,7 @@ def _surely_run(script: Script) -> Iterator[Command]:
 def _name(command: Command) -> str:
     words = command.words
     texts = [word.text for word in words]
-    away = {"--push", "-o", "--output"} & {text.partition("=")[0] for text in texts}
+    away = {"--push", "-o", "--output", "--builder"} & {text.partition("=")[0] for text in texts}
     if away or (texts[1] == "buildx" and "--load" not in texts):
         raise _Unsure("the image is not kept by the engine: `--load` and no `--push` would keep it")
     for word, following in zip(words, [*words[1:], None], strict=True):
