@@ -12,11 +12,14 @@ from refactor.effects import Block, Build, Copy, Event, Exec, Stage, Verbatim, f
 from refactor.effects.build import with_argument, with_flag
 from refactor.effects.licences import (
     FRONTEND,
+    UNBUFFERED,
     empties,
     is_only_cleanup,
     mounts,
     removes_unpacked,
+    same_but_for_bytecode,
     same_but_for_cache,
+    same_but_for_development,
     same_but_for_documentation,
     same_but_for_packages,
     same_command,
@@ -132,7 +135,7 @@ class _Relation(Structural):
                 reason = reordered(b, a, self.around[0].sent, self.assumes)
             else:
                 reason = self.runs(b, a)
-            reason = reason or self.config(dict(b.config), dict(a.config))
+            reason = reason or self.config(*self.unbuffered(b, a, f"stage {label}"))
             if reason:
                 return f"stage {label}: {reason}"
             if moved:
@@ -246,7 +249,9 @@ class _Relation(Structural):
             (same_command(before, after) and self.use(Effect.COMMANDS, *footprint))
             or (same_but_for_cache(before, after) and self.use(Effect.CACHES, *footprint))
             or (same_but_for_packages(before, after) and self.use(Effect.PACKAGES, *footprint))
+            or (same_but_for_development(before, after) and self.use(Effect.PACKAGES, *footprint))
             or (same_but_for_documentation(before, after) and self.use(Effect.FILES, *footprint))
+            or (same_but_for_bytecode(before, after) and self.use(Effect.FILES, *footprint))
         )
 
     def inserted(
@@ -263,6 +268,22 @@ class _Relation(Structural):
         if empties(event, execs):
             return self.use(Effect.CACHES, f"+ {event.text}")
         return removes_unpacked(event, execs) and self.use(Effect.FILES, f"+ {event.text}")
+
+    def unbuffered(
+        self, before: Stage, after: Stage, label: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return two configurations; the second without the one variable that is claimed to be new.
+
+        What ran with it differs in its setting, so that it is only found where nothing ran later.
+        """
+        name, value = UNBUFFERED
+        b: dict[str, Any] = dict(before.config)
+        a: dict[str, Any] = dict(after.config)
+        new, rest = (name, Value(value)), a["env"]
+        is_new = new in rest and name not in dict(b["env"])
+        if is_new and self.use(Effect.ENV, label, f"+ {name}={value}"):
+            a["env"] = tuple(pair for pair in rest if pair != new)
+        return b, a
 
     def config(self, before: dict[str, Any], after: dict[str, Any]) -> str | None:
         """Compare the configurations of two stages."""

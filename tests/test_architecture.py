@@ -83,6 +83,7 @@ LAYERS = (
     {
         "facts.artefacts",
         "facts.build_secrets",
+        "facts.development",
         "facts.lost_scripts",
         "facts.non_root",
         "facts.purging",
@@ -101,6 +102,7 @@ LAYERS = (
     {"discover", "batch", "docs", "since", "write"},
     {"interactive", "reviewed", "init"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
+    {"scan"},
     {"report"},
     {"proof", "server"},
     {"commands"},

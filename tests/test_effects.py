@@ -991,6 +991,25 @@ CASES = {
 }  # fmt: skip
 
 
+_DEV = [(P, "- poetry install -q|+ poetry install --only main -q")]
+CASES |= {
+    "development left out": Case(
+        on_one("poetry install -q"), on_one("poetry install --only main -q"), _DEV
+    ),
+    "development left out, not claimed": Case(
+        on_one("poetry install -q"), on_one("poetry install --only main -q"), verdict="was"
+    ),
+    "a group left out": Case(
+        on_one("poetry install -q"), on_one("poetry install --without a -q"),
+        [(P, "- poetry install -q|+ poetry install --without a -q")], verdict="was",
+    ),
+    "an option of another manager": Case(
+        on_one("uv sync"), on_one("uv sync --prod"), [(P, "- uv sync|+ uv sync --prod")],
+        verdict="was",
+    ),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_verify(case: Case) -> None:
     claims = [Claim(effect, frozenset(place.split("|"))) for effect, place in case.claims]

@@ -432,6 +432,15 @@ WRONG: dict[str, dict[str, list[str]]] = {
             f"RUN {UPDATE} && {INSTALL} && {CLEAN} && mkdir /a\nCMD b",
         ],
     },
+    "compile-uv-bytecode": {
+        "RUN uv sync --frozen && uv pip list": [
+            "RUN uv sync --frozen && uv pip list --compile-bytecode",
+            "RUN uv --compile-bytecode sync --frozen && uv pip list",
+            "RUN uv sync --compile-bytecode && uv pip list",
+            "RUN uv sync --compile-bytecode --no-dev --frozen && uv pip list",
+            "RUN uv sync --no-compile-bytecode --frozen && uv pip list",
+        ],
+    },
     "limit-debian-frontend": {
         "RUN a\nENV DEBIAN_FRONTEND=noninteractive\nRUN b\nCMD c": [
             "RUN a\nRUN b\nCMD c",
@@ -450,6 +459,17 @@ WRONG: dict[str, dict[str, list[str]]] = {
             f"RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked {INSTALL}",
             "RUN --mount=type=cache,target=/usr,sharing=locked "
             f"--mount=type=cache,target=/var/lib/apt/lists,sharing=locked {UPDATE} && {INSTALL}",
+        ],
+    },
+    "unbuffer-python": {
+        "FROM python\nENV A=1\nRUN b\nCMD python c.py": [
+            "FROM python\nENV A=1\nENV PYTHONUNBUFFERED=1\nRUN b\nCMD python c.py",
+            "FROM python\nENV A=1\nRUN b\nENV PYTHONUNBUFFERED=0\nCMD python c.py",
+            "FROM python\nENV A=1\nRUN b\nENV PYTHONUNBUFFERED=$B\nCMD python c.py",
+            "FROM python\nENV A=1\nRUN b\nENV A=2 PYTHONUNBUFFERED=1\nCMD python c.py",
+            "FROM python\nENV A=1\nRUN b\nENV PYTHONDONTWRITEBYTECODE=1\nCMD python c.py",
+            "FROM python\nENV A=1\nRUN b\nARG PYTHONUNBUFFERED=1\nCMD python c.py",
+            "FROM python\nENV A=1\nRUN b\nCMD python c.py",
         ],
     },
     "remove-unpacked-archives": {

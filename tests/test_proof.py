@@ -391,6 +391,22 @@ def test_what_is_declared_is_matched(bench: Path, monkeypatch: pytest.MonkeyPatc
     assert fake.left == ()
 
 
+def test_both_images_are_scanned_as_they_are_saved(
+    bench: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several builds, before and the last one after: others are not."""
+    plant(monkeypatch, RENAMED, WRONG)
+    seen: list[tuple[str, str, bool]] = []
+
+    def scan(name: str, when: str, archive: Path) -> None:
+        seen.append((Path(name).name, when, "RUN e" in archive.read_text()))
+
+    plan = Plan(scan=scan)
+    proving.keep_what_builds(bench / "Dockerfile", Wishes(), Fake(), plan, SILENT)
+    assert seen[-2:] == [("Dockerfile", "before", False), ("Dockerfile", "after", True)]
+    assert len(seen) == 3, "what did not build has no image"
+
+
 def test_what_only_metadata_changes_comes_from_the_cache(
     bench: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,9 +83,12 @@ OWN = {
 }
 CLASHING = {"mount-package-caches"}  # what it excludes is on by default
 OFF = CLASHING | {
+    "compile-uv-bytecode",
     "mount-build-secrets",
     "read-secrets-from-environment",
     "separate-definition-comments",
+    "skip-development-packages",
+    "unbuffer-python",
     "use-distroless-base",
 }
 

@@ -7,9 +7,12 @@ nothing.
 
 apt's package lists are mounted, not its archives: the official images delete those after each
 command, and to change that would change the image. Go's and Cargo's caches are left alone, as
-programs are built from them later, without the mount.
+programs are built from them later, without the mount. Poetry keeps virtual environments beside its
+cache: only what it downloads is mounted. uv copies from a mounted cache, where it would link, and
+says so; `UV_LINK_MODE=copy` silences it.
 """
 
+import re
 from collections.abc import Iterator
 
 from refactor import (
@@ -31,14 +34,21 @@ from refactor import (
     transform,
 )
 
-_ELSEWHERE = ("cache_dir", "npm_config_cache", "--cache ", "home=", "xdg_cache_home", "uv_")
+_ELSEWHERE = (
+    "cache_dir", "npm_config_cache", "--cache ", "home=", "xdg_cache_home", "uv_no_cache",
+    "uv_config_file", "pdm config", "poetry config cache",
+)  # fmt: skip
+# What reads a cache where the mount is not: a link into it, or an install without a network.
+_READ_LATER = re.compile(r"symlink|--offline|uv_offline|/\.cache")
+_NO_READING = re.compile(r"\brm -rf? [^&;\n]*|--mount=\S+")
+_PYTHON = ("uv", "poetry", "pdm", "pipenv")
 _LISTS = "--mount=type=cache,target=/var/lib/apt/lists,sharing=locked"
 _INSTALL = "apt-get update && apt-get install -y a"
 
 
 @transform(
     phase=Phase.FLAGS,
-    triggers=("apt", "yum", "dnf", "zypper", "pip", "npm"),
+    triggers=("apt", "yum", "dnf", "zypper", "pip", "npm", "uv", "poetry", "pdm"),
     default=False,
     excludes=["clean-apt-lists", "clean-package-caches", "skip-pip-cache"],
     examples=[
@@ -52,6 +62,27 @@ _INSTALL = "apt-get update && apt-get install -y a"
         Example("FROM corp/python\nRUN pip install a\n", refuses="X102"),
         Example("FROM python:3.12\nRUN pip install --no-cache-dir a\n", refuses="X103"),
         Example("FROM debian\nRUN (apt-get update && apt-get install -y a && apt-get clean)\n", refuses="X104"),
+        Example("FROM python:3.12\nENV UV_LINK_MODE=symlink\nRUN uv sync\n", refuses="X105",
+                note="the image would link into the cache"),
+        Example("FROM python:3.12\nRUN uv sync\nRUN uv sync --offline\n", refuses="X105"),
+        Example("FROM python:3.12\nRUN poetry install\n"
+                "FROM python:3.12\nCOPY --from=0 /root/.cache/pypoetry /root/.cache/pypoetry\n",
+                refuses="X105"),
+        Example("FROM python:3.12\nRUN uv --no-cache sync\n", refuses="X103"),
+        Example("FROM python:3.12\nENV UV_COMPILE_BYTECODE=1\nRUN uv sync --frozen --no-dev\n",
+                "FROM python:3.12\nENV UV_COMPILE_BYTECODE=1\n"
+                "RUN --mount=type=cache,target=/root/.cache/uv uv sync --frozen --no-dev\n"),
+        Example("FROM python:3.12\nRUN uv pip install --require-hashes -r requirements.txt\n",
+                "FROM python:3.12\nRUN --mount=type=cache,target=/root/.cache/uv "
+                "uv pip install --require-hashes -r requirements.txt\n"),
+        Example("FROM python:3.12\nRUN poetry install --only main\n",
+                "FROM python:3.12\nRUN --mount=type=cache,target=/root/.cache/pypoetry/artifacts "
+                "poetry install --only main\n"),
+        Example("FROM python:3.12\nRUN pdm sync --prod\n",
+                "FROM python:3.12\nRUN --mount=type=cache,target=/root/.cache/pdm pdm sync --prod\n"),
+        Example("FROM python:3.12\nRUN pipenv sync --system\n",
+                "FROM python:3.12\nRUN --mount=type=cache,target=/root/.cache/pipenv "
+                "pipenv sync --system\n"),
         Example("FROM python:3.12\nRUN pip install a && pip install b\n",
                 "FROM python:3.12\nRUN --mount=type=cache,target=/root/.cache/pip "
                 "pip install a && pip install b\n"),
@@ -92,12 +123,19 @@ def _judge(snapshot: Snapshot, run: Run, op: packages.Operation) -> Change | Ref
     if op.row.no_cache and op.has(op.row.no_cache, *op.row.cache_off):
         return Refusal("X103", f"{op.manager} is told to keep no cache", "drop the option", at)
     assumes: list[str] = []
+    if op.manager in _PYTHON:
+        if _READ_LATER.search(_NO_READING.sub("", lowered)):
+            return Refusal("X105", "something may read the cache where it is not mounted",
+                           "mount it by hand", at)  # fmt: skip
+        assumes = [
+            f"no file in the project tells {op.manager} where its cache is, or to link into it"
+        ]
     if op.manager in packages.APT:
         after = apt.lists_after(snapshot, run)
         if after.needed:
             return Refusal("P204", f"`{after.needed[0]}` needs the lists", "give it an `apt-get "
                            "update` of its own", at)  # fmt: skip
-        assumes = [hazard.assumption for hazard in after.doubtful]
+        assumes += [hazard.assumption for hazard in after.doubtful]
     deleted = _without_cleanup(snapshot, run, op.row)
     if deleted is None:
         return Refusal("X104", "the RUN empties the cache", "delete the cleanup", at)

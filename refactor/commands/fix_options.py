@@ -49,3 +49,10 @@ Quiet = Annotated[bool, Option("--quiet", "-q", help="Say only what went wrong."
 Verbose = Annotated[bool, Option("--verbose", "-v", help="Also say what was left alone, and why.")]
 Strict = Annotated[bool, Option("--strict", help="Exit with 3 if a file is refused.")]
 Prove = Annotated[bool, Option("--prove", help="Build before and after; keep what breaks nothing.")]
+Scan = Annotated[
+    str,
+    Option(
+        "--scan", metavar="trivy|grype|scout",
+        help="Scan what changes before and after: files, and with --prove images.",
+    ),
+]  # fmt: skip

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -21,6 +22,10 @@ from refactor.registry import Unusable
 from refactor.report import text
 from refactor.source import encode
 from refactor.write import Unwritable, write
+
+if TYPE_CHECKING:
+    from refactor.scan.findings import Scan
+    from refactor.scan.scanners import Images
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -38,6 +43,7 @@ Exit code: 0 nothing left to do, 1 changes pending (--check), 2 an error of the 
   dfr fix --level suggested .  also what rests on an assumption, which is named
   dfr fix -i .                 ask for each change
   dfr fix --check --format sarif -o dfr.sarif .
+  dfr fix --check --scan trivy .   what a scanner finds before and after
 """
 
 
@@ -59,6 +65,7 @@ class Mode:
     strict: bool = False
     baseline: Path | None = None
     answers: Path | None = None
+    scan: str = ""
 
     @property
     def writes(self) -> bool:
@@ -103,7 +110,19 @@ class Mode:
             return "--diff prints the patch itself: write it with --patch to have a report, too"
         if reported and (self.series or self.update):
             return f"{chosen[0]} makes no report: leave --format out"
-        return ""
+        return self._cannot_scan() if self.scan else ""
+
+    def _cannot_scan(self) -> str:
+        """Return why what a scanner finds cannot be told, empty if it can."""
+        from refactor.scan.scanners import SCANNERS, absent
+
+        if self.scan not in SCANNERS:
+            return f"--scan {self.scan}: there are {', '.join(SCANNERS)}"
+        if self.series or self.update:
+            return "--scan is told with the changes: leave it out here"
+        if self.scan != "trivy" and not self.prove:
+            return f"{self.scan} scans images: --prove builds them"
+        return absent(self.scan)
 
 
 @app.command(help=FIX_HELP)
@@ -130,11 +149,12 @@ def fix(
     verbose: given.Verbose = False,
     strict: given.Strict = False,
     prove: given.Prove = False,
+    scan: given.Scan = "",
 ) -> None:
     """Refactor Dockerfiles."""
     mode = Mode(
         check, diff, patch, series, interactive, update_baseline, format, output, prove, quiet,
-        verbose, strict, baseline, decisions[-1] if decisions else None,
+        verbose, strict, baseline, decisions[-1] if decisions else None, scan,
     )  # fmt: skip
     if problem := mode.contradiction():
         fail(problem)
@@ -194,9 +214,19 @@ def _fixed(found: Found, wishes: Wishes, mode: Mode, jobs: int) -> int:
     if mode.prove:
         from refactor.commands import proofs
 
-        with proofs.kept(found.files, wishes, mode.quiet, mode.verbose) as results:
+        session.images = _images(mode.scan)
+        look = session.images.look if session.images else None
+        with proofs.kept(found.files, wishes, mode.quiet, mode.verbose, look) as results:
             return session.run(found, results)
     return session.run(found, many(found.files, wishes, jobs))
+
+
+def _images(scanner: str) -> Images | None:
+    if not scanner:
+        return None
+    from refactor.scan.scanners import Images
+
+    return Images(scanner)
 
 
 class Session:
@@ -207,6 +237,7 @@ class Session:
         self.wishes = wishes
         self.errors = 0
         self.accepted = 0
+        self.images: Images | None = None
         self.colour = options.colour()
 
     def complain(self, found: Found) -> None:
@@ -227,7 +258,7 @@ class Session:
             summary.add(result)
             if mode.format == "text" and not mode.update:
                 self.say(result)
-            if mode.format != "text" or mode.update:
+            if mode.format != "text" or mode.update or mode.scan:
                 done.append(result)
             if isinstance(result, Changed):
                 patches.append(result.patch if mode.patch else "")
@@ -235,8 +266,9 @@ class Session:
             self.errors += isinstance(result, Failed)
         if mode.patch is not None:
             options.put(mode.patch, encode("".join(patches)))
+        scans = self.scanned(done) if mode.scan else ()
         if mode.format != "text":
-            self.report(done)
+            self.report(done, scans)
         if mode.update:
             self.update(done)
         if not found.files and not found.missing:
@@ -247,13 +279,27 @@ class Session:
             self.talk(f"{summary}\n")
         return self.exit_code(summary)
 
-    def report(self, results: Sequence[Result]) -> None:
+    def scanned(self, results: Sequence[Result]) -> tuple[Scan, ...]:
+        """Return what a scanner finds before and after, and say it; no result is an error."""
+        from refactor.report import scan_words
+        from refactor.scan import scanners
+
+        found = [scanners.of_files(self.mode.scan, results)] if self.mode.scan == "trivy" else []
+        if self.images is not None:
+            found.append(self.images.scan())
+        for scan in found:
+            self.errors += bool(scan.problems)
+            for row in scan_words.lines(scan):
+                self.talk(row, always=bool(scan.problems))
+        return tuple(found)
+
+    def report(self, results: Sequence[Result], scans: tuple[Scan, ...]) -> None:
         """Print the report, or write it."""
         from refactor.report import about, formats
 
         level = self.wishes.level
         words = about.About(
-            options.version(), level.name.lower() if level else "", self.mode.writes
+            options.version(), level.name.lower() if level else "", self.mode.writes, scans
         )
         options.put(self.mode.output, encode(formats.report(self.mode.format, results, words)))
 

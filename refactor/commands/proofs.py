@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -182,8 +182,9 @@ def _write(path: Path, wishes: Wishes, proven: Proven) -> None:
 
 @contextmanager
 def kept(
-    files: Sequence[Path], wishes: Wishes, quiet: bool, verbose: bool
-) -> Iterator[Iterator[Result]]:
+    files: Sequence[Path], wishes: Wishes, quiet: bool, verbose: bool,
+    scan: Callable[[str, str, Path], None] | None = None,
+) -> Iterator[Iterator[Result]]:  # fmt: skip
     """Give results that hold only changes with which the image is built, and does the same."""
     from refactor.proof.proving import Plan, keep_what_builds
 
@@ -192,7 +193,7 @@ def kept(
 
         def results() -> Iterator[Result]:
             for file in files:
-                proven = keep_what_builds(file, wishes, engine, Plan(), voice)
+                proven = keep_what_builds(file, wishes, engine, Plan(scan=scan), voice)
                 voice.say(f"{proven.proof.path}: {proven.proof.verdict}: {proven.proof.reason}")
                 yield _only_proven(proven)
 

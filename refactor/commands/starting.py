@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from refactor.init.plan import Step, Wanted
 
 DONE, BY_HAND = 0, 1
-SCANS = ("none", "trivy", "grype")
+SCANS = ("none", "trivy", "grype", "scout")
 LEVELS = ("safe", "suggested", "risky")
 
 INIT_HELP = """Write what a repository needs so that its Dockerfiles are checked.
@@ -40,7 +40,9 @@ What is pending when the checks are set up is accepted: it is written to .dfr-ba
 only what is new fails.
 
 A scan builds each image and looks for vulnerabilities that have been mended upstream. It fails only
-once there is a list of what is accepted (.trivyignore, .grype.yaml), which its first run prints.
+once there is a list of what is accepted (.trivyignore, .grype.yaml, .scout-accepted), which its
+first run prints. With --into, a workflow that is there scans what it builds, behind each build, and
+nothing else is written; where it is not sure that the image is there, the step is printed.
 
 Exit code: 0 all is there, 1 something is left to add by hand, 2 an error.
 
@@ -49,6 +51,7 @@ Exit code: 0 all is there, 1 something is left to add by hand, 2 an error.
   dfr init --yes                     ask nothing: what the repository has already
   dfr init --yes --dry-run           show it as a patch
   dfr init --github --no-gitlab --no-pre-commit --scan trivy --level suggested
+  dfr init --scan trivy --into .github/workflows/image.yml
 """
 
 app = typer.Typer(rich_markup_mode=None)
@@ -74,6 +77,10 @@ def init(
     scan: Annotated[
         str | None, typer.Option("--scan", metavar="|".join(SCANS), help="Scan the images in CI.")
     ] = None,
+    into: Annotated[
+        list[Path] | None,
+        typer.Option("--into", help="Scan in this workflow, behind each build; may be repeated."),
+    ] = None,
     level_name: Annotated[
         str | None,
         typer.Option("--level", metavar="|".join(LEVELS), help="How far changes may go."),
@@ -87,8 +94,6 @@ def init(
 ) -> None:
     """Write what a repository needs."""
     from refactor.init.detected import detected
-    from refactor.init.pieces import BASELINE
-    from refactor.init.plan import plan
 
     _check(folder, scan, level_name)
     try:
@@ -96,21 +101,34 @@ def init(
     except ConfigError as error:
         fail(str(error))
     ask = _Asking(yes)
-    wanted = _wanted(folder, found, ask, pre_commit, github, gitlab, scan, level_name)
+    if into:
+        if pre_commit or github or gitlab or level_name:
+            fail("--into stands alone: --scan says with what")
+        wanted = _into(folder, found, ask, scan, into)
+    else:
+        wanted = _wanted(folder, found, ask, pre_commit, github, gitlab, scan, level_name)
+    raise typer.Exit(_carried_out(folder, wanted, ask, dry_run))
+
+
+def _carried_out(folder: Path, wanted: Wanted, ask: _Asking, dry_run: bool) -> int:
+    """Show what would be written, write it where that is wanted, and return the exit code."""
+    from refactor.init.pieces import BASELINE
+    from refactor.init.plan import plan
+
     steps = plan(folder, wanted)
     _show(steps)
     pending = [step for step in steps if step.changes]
     checked = wanted.pre_commit or wanted.github or wanted.gitlab
     fresh = checked and not os.path.lexists(folder / BASELINE)
     if dry_run:
-        raise typer.Exit(_by_hand(steps))
+        return _by_hand(steps)
     if (pending or fresh) and ask.asked and not typer.confirm("Write this?", True, err=True):
-        raise typer.Exit(DONE)
+        return DONE
     if pending:
         _write(folder, pending)
     if fresh:
         _accept(folder)
-    raise typer.Exit(_by_hand(steps))
+    return _by_hand(steps)
 
 
 def _check(folder: Path, scan: str | None, level_name: str | None) -> None:
@@ -126,6 +144,26 @@ def _check(folder: Path, scan: str | None, level_name: str | None) -> None:
             level(level_name, "--level")
         except ConfigError as error:
             fail(str(error))
+
+
+def _into(
+    folder: Path, found: Detected, ask: _Asking, scan: str | None, into: Sequence[Path]
+) -> Wanted:
+    """Return what is asked for of workflows that are there."""
+    from refactor.init.plan import Wanted
+
+    names, proposed = SCANS[1:], "trivy" if found.scan == "none" else found.scan
+    scanner = ask.which("--scan", scan, proposed, "Scan them with?", names)
+    if scanner == "none":
+        fail(f"--into wants a scanner: --scan {'|'.join(names)}")
+    top = folder.absolute()
+    paths = []
+    for path in into:
+        file = path.absolute() if path.exists() else top / path
+        if not file.is_relative_to(top):
+            fail(f"{path} is not in {folder}")
+        paths.append(file.relative_to(top).as_posix())
+    return Wanted(scan=scanner, into=paths)
 
 
 class _Asking:
@@ -211,6 +249,8 @@ def _show(steps: Sequence[Step]) -> None:
             sys.stdout.writelines(text.coloured(patch, colour))
         elif step.after is not None:
             _say(f"{step.path}: nothing to do")
+        for place in step.left:
+            _say(f"{step.path}, {place}: no scan is added there")
     sys.stdout.flush()
 
 
@@ -251,8 +291,10 @@ def _accept(folder: Path) -> None:
 
 def _by_hand(steps: Sequence[Step]) -> int:
     """Say what is left to do by hand; return the exit code."""
-    left = [step for step in steps if step.after is None]
-    for step in left:
+    left = [step for step in steps if step.after is None or step.left]
+    for step in steps:
+        if step.after is not None:
+            continue
         _say(f"{step.path} is left alone, for {step.reason}. Add to it:")
         sys.stderr.write(f"\n{text.harmless(step.snippet)}\n")
     return BY_HAND if left else DONE

@@ -23,6 +23,8 @@ from refactor.facts.packages import (
 
 # A variable that only a build reads: it need not be in the image.
 FRONTEND = ("DEBIAN_FRONTEND", "noninteractive")
+# A variable that only tells Python when to write what it prints.
+UNBUFFERED = ("PYTHONUNBUFFERED", "1")
 _ARCHIVES = (
     ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".gz",
     ".bz2", ".xz", ".zst", ".tzst", ".tar.z",
@@ -56,6 +58,30 @@ def same_but_for_documentation(before: Exec, after: Exec) -> bool:
     if found is None or (found.manager, found.action) != ("gem", "install"):
         return False
     return _is_added(found, before.argv, after.argv, "--no-document")
+
+
+def same_but_for_bytecode(before: Exec, after: Exec) -> bool:
+    """Whether the second also compiles the Python modules that it installs."""
+    found = argv_operation(before.argv)
+    if found is None or found.manager != "uv" or found.action not in ("sync", "pip"):
+        return False
+    behind = "install" if found.action == "pip" else "sync"
+    return _inserted(before.argv, after.argv) == (behind, ("--compile-bytecode",))
+
+
+_PRODUCTION = {
+    ("poetry", "install"): ("--only", "main"), ("pdm", "install"): ("--prod",),
+    ("pdm", "sync"): ("--prod",), ("uv", "sync"): ("--no-dev",),
+}  # fmt: skip
+
+
+def same_but_for_development(before: Exec, after: Exec) -> bool:
+    """Whether the second leaves out the packages that a project declares for its development."""
+    found = argv_operation(before.argv)
+    if found is None:
+        return False
+    option = _PRODUCTION.get((found.manager, found.action))
+    return option is not None and _inserted(before.argv, after.argv) == (found.action, option)
 
 
 def same_but_for_packages(before: Exec, after: Exec) -> bool:

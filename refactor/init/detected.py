@@ -41,12 +41,16 @@ def detected(folder: Path) -> Detected:
         return any(os.path.lexists(folder / name) for name in names)
 
     remotes = " ".join(_remotes(folder))
-    trivy = has(".trivyignore", ".trivyignore.yaml", "trivy.yaml")
+    marks = {
+        "trivy": (".trivyignore", ".trivyignore.yaml", "trivy.yaml"),
+        "grype": (".grype.yaml",),
+        "scout": (".scout-accepted",),
+    }
     return Detected(
         has(".pre-commit-config.yaml"),
         has(".github") or "github.com" in remotes,
         has(".gitlab-ci.yml", ".gitlab") or "gitlab" in remotes,
-        "trivy" if trivy else "grype" if has(".grype.yaml") else "none",
+        next((scanner for scanner, names in marks.items() if has(*names)), "none"),
         config.load(folder / "Dockerfile").root is not None,
     )
 

@@ -15,7 +15,19 @@ SCANNERS = {
     "@sha256:62b1e65e8869bc4b4c6aa4fa2b21595256c7c2f6018a9d9ad61caf87187c1969",
     "grype": "anchore/grype:v0.119.0"
     "@sha256:8c2c9234a345577a6d321a4753aa3ee1276d8975c8452d2344a56b57733ecad3",
+    "scout": "docker/scout-cli:1.20.4",  # by version: its digest could not be looked up
 }
+# The files that the scans read what is accepted from.
+ACCEPTED = {"trivy": ".trivyignore", "grype": ".grype.yaml", "scout": ".scout-accepted"}
+_SAVE = {
+    "job": "docker save scanned > image.tar",
+    # In a job of theirs, whose next steps may copy the whole folder into an image.
+    "step": "trap 'rm -f image.tar accept.tmpl scout-found.*' EXIT\n"
+    'docker save "$IMAGE" > image.tar',
+}
+_LOGIN = """\
+    DOCKER_SCOUT_HUB_USER: ${{ secrets.DOCKERHUB_USERNAME }}
+    DOCKER_SCOUT_HUB_PASSWORD: ${{ secrets.DOCKERHUB_TOKEN }}"""
 CHECK, SCAN = "dockerfiles", "scan-images"  # the names of the jobs
 HOOKS = ("dfr-check", "dfr-fix")
 # What a job can be given safely: no expression or variable of a CI system, nothing to be quoted.
@@ -33,6 +45,20 @@ class Image(NamedTuple):
     def is_plain(self) -> bool:
         """Whether its names can stand in a job."""
         return bool(_PLAIN.match(self.dockerfile) and _PLAIN.match(self.context))
+
+
+class Name(NamedTuple):
+    """How a workflow calls an image that it has built.
+
+    `is_value` is whether it is a value of the workflow, and else a word of the shell; `is_list`
+    whether it may be several of which the first is meant, `is_pushed` whether the image is only in
+    a registry.
+    """
+
+    text: str
+    is_value: bool = False
+    is_list: bool = False
+    is_pushed: bool = False
 
 
 def hook() -> str:
@@ -63,7 +89,22 @@ def github_scan(scanner: str, images: Sequence[Image]) -> str:
     )
     return _filled(
         "github-scan.yaml", IMAGES="\n".join(rows), SCANNER=SCANNERS[scanner],
-        SCRIPT=_script(scanner, 8),
+        SCRIPT=_script(scanner, 8), LOGIN=_login(scanner),
+    )  # fmt: skip
+
+
+def github_step(scanner: str, name: Name, folder: str = "") -> str:
+    """Return the step that scans an image which a step in front of it has built."""
+    head = "" if name.is_value else f"IMAGE={name.text}\n"
+    if name.is_list:
+        head = "IMAGE=$(printf '%s' \"$IMAGE\" | tr , '\\n' | head -n 1)\n"
+    if name.is_pushed:
+        head += 'docker pull --quiet "$IMAGE"\n'
+    return _filled(
+        "github-step.yaml", IMAGE=f"    IMAGE: {_quoted(name.text)}" if name.is_value else "",
+        SCANNER=SCANNERS[scanner], LOGIN=_login(scanner),
+        FOLDER=folder and f"  working-directory: {_quoted(folder)}",
+        SCRIPT=_script(scanner, 4, "step", head),
     )  # fmt: skip
 
 
@@ -84,9 +125,22 @@ def gitlab_scan(scanner: str, images: Sequence[Image], stage: str) -> str:
     )  # fmt: skip
 
 
-def _script(scanner: str, column: int) -> str:
+def gitlab_step(scanner: str, name: Name) -> str:
+    """Return the lines of a script that scan an image which the lines in front have built."""
+    return _filled(
+        "gitlab-step.yaml", IMAGE=name.text, SCANNER=SCANNERS[scanner],
+        SCRIPT=_script(scanner, 4, "step"),
+    )  # fmt: skip
+
+
+def _login(scanner: str) -> str:
+    return _LOGIN if scanner == "scout" else ""
+
+
+def _script(scanner: str, column: int, where: str = "job", head: str = "") -> str:
     """Return the commands of a scan, from a file that no survey takes for a script of ours."""
-    return re.sub(r"(?m)^(?=.)", " " * column, _filled(f"{scanner}.txt")).rstrip("\n")
+    text = head + _filled(f"{scanner}.txt", SAVE=_SAVE[where])
+    return re.sub(r"(?m)^(?=.)", " " * column, text).rstrip("\n")
 
 
 def _quoted(text: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from refactor import config
 from refactor.init import pieces
 from refactor.init.pieces import CHECK, HOOKS, SCAN, Image
+from refactor.init.workflows import SCANS, Place, builds, is_github
 from refactor.init.yaml_text import MAX, NotAdded, added, keys, values
 
 HOOK_FILE = ".pre-commit-config.yaml"
@@ -18,7 +19,10 @@ GITLAB_FILE = ".gitlab-ci.yml"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for; `level` is None where there is a configuration already."""
+    """What is asked for; `level` is None where there is a configuration already.
+
+    `into` are workflows that get the scan behind their own builds.
+    """
 
     pre_commit: bool = False
     github: bool = False
@@ -26,13 +30,15 @@ class Wanted:
     scan: str = "none"
     level: str | None = None
     images: Sequence[Image] = ()
+    into: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Step:
     """What becomes of a file: its new text, or why a `snippet` has to be added by hand.
 
-    `before` is None for a file that is new, `after` for one that is left alone.
+    `before` is None for a file that is new, `after` for one that is left alone. `left` says of
+    places of a file that nothing is written there, and why.
     """
 
     path: str
@@ -40,6 +46,7 @@ class Step:
     after: str | None
     snippet: str = ""
     reason: str = ""
+    left: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -70,7 +77,36 @@ def plan(folder: Path, wanted: Wanted) -> list[Step]:
         steps.append(_github(folder, wanted))
     if wanted.gitlab:
         steps.append(_gitlab(folder, wanted))
-    return steps
+    return steps + [_into(folder, path, wanted.scan) for path in dict.fromkeys(wanted.into)]
+
+
+def _into(folder: Path, path: str, scanner: str) -> Step:
+    """Return what becomes of a workflow whose images are to be scanned."""
+    before = None
+    try:
+        before = _read(folder, path)
+        if before is None:
+            raise NotAdded("there is no such file")
+        if SCANS.search(before):
+            return Step(path, before, before)
+        found = builds(path, before)
+        places = [at for at in found if isinstance(at, Place)]
+        left = tuple(f"line {at.line}: {at.reason}" for at in found if not isinstance(at, Place))
+        if not places:
+            raise NotAdded(left[0] if left else "no image is built there that could be followed")
+        after = before
+        for place in reversed(places):
+            after = added(after, place.path, _scan(path, scanner, place), place.index)
+    except ValueError as error:
+        snippet = _scan(path, scanner, Place((), 0, pieces.Name("IMAGE:TAG")))
+        return Step(path, before, None, snippet, str(error))
+    return Step(path, before, after, left=left)
+
+
+def _scan(path: str, scanner: str, place: Place) -> str:
+    if is_github(path):
+        return pieces.github_step(scanner, place.name, place.folder)
+    return pieces.gitlab_step(scanner, place.name)
 
 
 def _github(folder: Path, wanted: Wanted) -> Step:

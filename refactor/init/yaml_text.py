@@ -1,4 +1,4 @@
-"""One more item at the end of a list or mapping of a YAML file, as an edit of its text.
+"""One more item of a list or mapping of a YAML file, as an edit of its text.
 
 Comments, indentation, quotes and anchors stay: all other characters are those of the file. That
 nothing else changes its meaning either is not believed but seen: the parser's events of the new
@@ -27,19 +27,24 @@ class _Place(NamedTuple):
     column: int
 
 
-def added(text: str, path: tuple[str, ...], item: str) -> str:
+def added(text: str, path: tuple[str, ...], item: str, behind: int | None = None) -> str:
     """Return a text with an item in the collection at a path of keys.
 
-    The item is a text that starts in column 0: `- value` for a list, `key: value` for a mapping.
-    Raises NotAdded.
+    The item is a text that starts in column 0: `- value` for a list, `key: value` for a mapping. It
+    comes last, or `behind` that item of a list. Raises NotAdded.
     """
     events = _events(text)
     place = _find(events, path)
     if events[place.start].flow_style or place.end - place.start == 1:
         raise NotAdded(f"{_name(path)} has no line for each item")
-    after = _inserted(text, _end(text, events, place), _indented(item, place.column))
+    nodes = [] if behind is None else _items(events, place)[behind + 1 :]
+    end = nodes[0] if nodes else place.end
+    if nodes:
+        after = _between(text, events[end].start_mark.index, _indented(item, place.column))
+    else:
+        after = _inserted(text, _end(text, events, place), _indented(item, place.column))
     one = _events(item)[3:-3]
-    wanted = [*events[: place.end], *one, *events[place.end :]]
+    wanted = [*events[:end], *one, *events[end:]]
     if [_shape(event) for event in _events(after)] != [_shape(event) for event in wanted]:
         raise NotAdded("it is written in a way that does not let one add an item")
     return after
@@ -164,6 +169,17 @@ def _inserted(text: str, at: int, item: str) -> str:
     before = text[:at] + ("" if text[:at].endswith("\n") else newline)
     gap = not item.lstrip().startswith("- ") and not re.search(r"\n[ \t\r]*\n\Z", before)
     return before + newline * gap + item.replace("\n", newline) + text[at:]
+
+
+def _between(text: str, following: int, item: str) -> str:
+    """Return a text with an item in front of the one that starts somewhere, as far apart."""
+    ink = [end for start, end in _ink(text) if start < following]
+    last = ink[-2]  # the last one is the dash of the item that follows
+    at = len(text[:last].rstrip())
+    at = text.find("\n", at) + 1
+    newline = "\r\n" if "\r\n" in text else "\n"
+    gap = newline if re.match(r"[ \t]*\r?\n", text[at:]) else ""
+    return text[:at] + gap + item.replace("\n", newline) + text[at:]
 
 
 def _indented(item: str, column: int) -> str:

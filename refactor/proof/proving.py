@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from errno import EDQUOT, ENOENT, ENOSPC
@@ -42,7 +42,8 @@ class Plan:
     is a file of the build context whose edit is built, too. `together` builds before and after side
     by side; `twice` builds the original twice, to know what differs by itself. `syntax` is whether
     a `# syntax=` line counts: it makes BuildKit fetch an image. `packed` is whether layers are
-    measured as gzip packs them.
+    measured as gzip packs them. `scan` is given each saved image: the Dockerfile's name, `before`
+    or `after`, and the archive.
     """
 
     job: Job = field(default_factory=Job)
@@ -55,6 +56,7 @@ class Plan:
     bisect: bool = False
     syntax: bool = True
     packed: bool = False
+    scan: Callable[[str, str, Path], None] | None = None
 
 
 @dataclass
@@ -142,7 +144,7 @@ class _Bench:
         if built.failed:
             reason = f"the original does not build: {built.failed}"
             return self._proof(Verdict.BASELINE, reason, built, None), None
-        image = self._image(tag)
+        image = self._image(tag, "before")
         is_cached = free and bool(ours[1].cached) and not ours[1].ran
         known = None
         if self.plan.twice and not is_cached:
@@ -252,12 +254,14 @@ class _Bench:
                 f"{error.strerror}{full}"
             ) from None
 
-    def _image(self, tag: str) -> Image:
-        """Read an image that was built."""
+    def _image(self, tag: str, scanned: str = "") -> Image:
+        """Read an image that was built; one that a reader of the result meets is scanned."""
         target = self.folder / f"{tag.rpartition(':')[2]}.tar"
         self.voice.say(f"{self.task.name}: reading the image")
         self.engine.save(tag, target)
         try:
+            if self.plan.scan and scanned:
+                self.plan.scan(self.task.name, scanned, target)
             return archive.read(target, packed=self.packed if self.plan.packed else None)
         finally:
             target.unlink(missing_ok=True)
@@ -285,7 +289,7 @@ class _Bench:
         if build.failed:
             why = Trouble("build", f"it does not build any more: {build.failed}")
             return Look(build, troubles=(why,))
-        comparison = compare(first[1], self._image(tag), known)
+        comparison = compare(first[1], self._image(tag, "after" if is_last else ""), known)
         comparison = declaring.without_ours(comparison, self._rewritten())
         changes = [(step.transform.id, step.change) for step in self.outcome.steps]
         matches, undeclared = declaring.match(changes, comparison)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from refactor.scan.findings import Scan
+
 NAME = "dockerfile-refactor"
 
 
@@ -11,9 +13,11 @@ NAME = "dockerfile-refactor"
 class About:
     """`level` is empty where each file's configuration says it.
 
-    `written` is whether the files were changed on disk; else they would be.
+    `written` is whether the files were changed on disk; else they would be. `scans` are what a
+    scanner found, if one was asked for.
     """
 
     version: str
     level: str = ""
     written: bool = False
+    scans: tuple[Scan, ...] = ()

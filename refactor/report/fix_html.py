@@ -11,16 +11,17 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from refactor.engine import Changed, Failed, Refused, Remark, Result, Unchanged
-from refactor.report import remarks
+from refactor.report import remarks, scan_words
 from refactor.report.about import NAME, About
 from refactor.report.diff_html import diff, heading, patch
 from refactor.report.fix_charts import LEVELS, charts
-from refactor.report.html import badge, code, folded, listed, page, part, prose, text
+from refactor.report.html import badge, code, folded, listed, page, part, prose, table, text
 from refactor.report.proof_words import counted
 
 _TONES = {"safe": "good", "suggested": "warn", "risky": "bad"}
 _NOTES = (("refusal",), ("notice",), ("left", "undecided", "stale"))
 _OPEN = 30  # so many changes can be read from the start
+_FINDINGS = 200
 _PATCH, _REASON = 2000, 2000  # lines; characters
 
 
@@ -40,6 +41,7 @@ def _body(results: Sequence[Result], about: About, changes: int) -> Iterator[str
     yield from _heading(results, about, changes)
     if results:
         yield from charts(results, about.written)
+    yield from _scans(about)
     yield part("fix.html")
     yield '<div id="files">\n'
     yield from _unread(results)
@@ -167,6 +169,26 @@ def _notes(title: str, found: Sequence[Remark], is_open: bool) -> Iterator[str]:
             f"{prose(remark.reason)}{unlock}</li>\n"
         )
     yield "</ul>\n</details>\n"
+
+
+def _scans(about: About) -> Iterator[str]:
+    """Yield what a scanner found before and after."""
+    for scan in about.scans:
+        yield f'<div class="card scan"><h2>{text(scan_words.title(scan))}</h2>\n'
+        rows = [
+            (badge(side, "good" if side == "gone" else "bad"), text(severity), code(name),
+             code(place), prose(what))
+            for side in scan_words.SIDES
+            for severity, name, place, what in map(scan_words.told, getattr(scan, side))
+        ]  # fmt: skip
+        if rows:
+            header = ("", "Severity", "Finding", "Where", "What")
+            yield from table(header, rows[:_FINDINGS])
+        if len(rows) > _FINDINGS:
+            yield f"<p>and {len(rows) - _FINDINGS:,} more</p>\n"
+        for problem in scan.problems:
+            yield f'<p class="box warn">not scanned: {prose(problem)}</p>\n'
+        yield "</div>\n"
 
 
 def _unread(results: Sequence[Result]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from refactor.engine import Changed, Failed, Refused, Remark, Result, Unchanged
 from refactor.report import remarks
 from refactor.report.about import NAME, About
 from refactor.report.json_text import is_plain, written
+from refactor.scan.findings import Scan
 
 VERSION = 1
 
@@ -22,8 +23,17 @@ def document(results: Sequence[Result], about: About) -> str:
         "level": about.level or None,
         "written": about.written,
         "files": [_file(result) for result in results],
+        "scans": [_scan(scan) for scan in about.scans],
         "summary": _summary(results),
     })  # fmt: skip
+
+
+def _scan(scan: Scan) -> dict[str, object]:
+    return {
+        **vars(scan),
+        "gone": [finding._asdict() for finding in scan.gone],
+        "new": [finding._asdict() for finding in scan.new],
+    }
 
 
 def _file(result: Result) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from refactor.engine import Changed, Failed, Refused, Remark, Result
-from refactor.report import remarks
+from refactor.report import remarks, scan_words
 from refactor.report.about import NAME, About
 from refactor.report.markdown import block, code, html_code, prose, table
 from refactor.report.proof_words import counted, cut
@@ -20,7 +20,7 @@ _PARTS = ("the details", "the diff")
 
 def document(results: Sequence[Result], about: About) -> str:
     """Return a pull request's body: what is done by transform, then each file's part."""
-    parts = [_title(results, about), *_overview(results), *_left_out(results)]
+    parts = [_title(results, about), *_overview(results), *_left_out(results), *_scans(about)]
     room = LIMIT - sum(map(_size, parts))
     cut_off: Counter[str] = Counter()
     for result in sorted(results, key=lambda result: not isinstance(result, Changed)):
@@ -80,6 +80,22 @@ def _overview(results: Sequence[Result]) -> Iterator[str]:
     yield from table(("Transform", "Level", "Changes", "Files"), rows[:_CHANGES], "  rr")
     if len(rows) > _CHANGES:
         yield f"and {len(rows) - _CHANGES:,} more.\n\n"
+
+
+def _scans(about: About) -> Iterator[str]:
+    """Yield what a scanner found before and after."""
+    for scan in about.scans:
+        yield f"**{_prose(scan_words.title(scan))}**\n\n"
+        rows = [
+            (side, *(_prose(cell) if cell else "" for cell in scan_words.told(finding)))
+            for side in scan_words.SIDES
+            for finding in getattr(scan, side)
+        ]
+        if rows:
+            yield from table(("", "Severity", "Finding", "Where", "What"), rows[:_ROWS])
+        if len(rows) > _ROWS:
+            yield f"and {len(rows) - _ROWS:,} more.\n\n"
+        yield from _section("Not scanned", [_prose(problem) for problem in scan.problems])
 
 
 def _left_out(results: Sequence[Result]) -> Iterator[str]:

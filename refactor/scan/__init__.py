@@ -1,0 +1,1 @@
+"""What a scanner that the user asked for finds before and after a run."""
