@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from typing import NamedTuple
@@ -26,6 +27,19 @@ def insert_logical(ins: Instruction, at: int, text: str, before: bool = False) -
     """Write text at an offset of the logical line: behind the character before it, or in front."""
     home = ins.logical.home(at) if before else ins.logical.home(at - 1) + 1
     return Edit(Span(home, home), text)
+
+
+def quote_words(
+    ins: Instruction, places: tuple[tuple[int, int], ...], words: tuple[str, ...]
+) -> tuple[Edit, ...]:
+    """Make a JSON array of words where they stand: lines and comments between them stay."""
+    quoted = [json.dumps(word, ensure_ascii=False) for word in words]
+    texts = [f"{text}," for text in quoted[:-1]] + [f"{quoted[-1]}]"]
+    texts[0] = f"[{texts[0]}"
+    return tuple(
+        replace_logical(ins, start, end, text)
+        for (start, end), text in zip(places, texts, strict=True)
+    )
 
 
 def replace_keyword(ins: Instruction, keyword: str) -> Edit:

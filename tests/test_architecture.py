@@ -33,6 +33,7 @@ LAYERS = (
     {"facts.archives", "facts.managers"},
     {"facts.images", "facts.metadata", "facts.packages", "facts.stages", "facts.weak"},
     {
+        "facts.entry_forms",
         "facts.libraries",
         "facts.python_packages",
         "facts.releases",
@@ -67,6 +68,7 @@ LAYERS = (
     {
         "facts.apt",
         "facts.caches",
+        "facts.entries",
         "facts.homes",
         "facts.joining",
         "facts.leftovers",
