@@ -18,6 +18,7 @@ from refactor.facts import rows as rows
 from refactor.facts import signals as signals
 from refactor.facts import sources as sources
 from refactor.facts import stages as stages
+from refactor.facts import sudo as sudo
 from refactor.facts import weak as weak
 from refactor.facts import workdirs as workdirs
 from refactor.model import Change as Change

@@ -107,6 +107,14 @@ def add_flag(snapshot: Snapshot, run: Run, flag: str) -> Edit:
     return insert_logical(ins, ins.args_start, f"{flag} {cut}", before=True)
 
 
+def delete_words(run: Run, command: Command, count: int) -> tuple[Edit, ...]:
+    """Delete the first words of a command; nothing if they are not on one line."""
+    start, end = run.at(command.words[0].start), run.at(command.words[count].start)
+    if not run.instruction.logical.contiguous(start, end + 1):
+        return ()
+    return (replace_logical(run.instruction, start, end, ""),)
+
+
 def delete_command(run: Run, command: Command) -> tuple[Edit, ...]:
     """Delete a command of a chain, and the operator beside it; nothing if that is not plain."""
     return delete_commands(run, [command])

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from refactor.effects import Block, Build, Copy, Event, Exec, Verbatim
+from refactor.facts import sudo
 from refactor.facts.images import Image
 from refactor.facts.packages import (
     APT,
@@ -150,7 +151,8 @@ class ListsWalk:
                 must = self.lists is Lists.ABSENT and event.must
                 self.found.add(Hazard(self.index.hazard, _subject(found), must))
         elif may_read(event, self.index):
-            self._reader(event.text)
+            plain = sudo.command(event.argv) or event.argv
+            self._reader(" ".join((*event.assignments, *plain)))
 
     def _reader(self, text: str) -> None:
         if self.lists is Lists.ABSENT:

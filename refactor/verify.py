@@ -23,6 +23,7 @@ from refactor.effects.licences import (
     same_but_for_packages,
     same_command,
     same_copy,
+    same_without_sudo,
 )
 from refactor.facts import stages as graph_facts
 from refactor.facts.metadata import AUTHORS, author
@@ -244,8 +245,9 @@ class _Relation(Structural):
         if replace(before, argv=after.argv) != after:
             return False
         footprint = (f"- {before.text}", f"+ {after.text}")
+        plain = self.stage and same_without_sudo(before, after, self.stage, self.assumes)
         return (
-            (same_command(before, after) and self.use(Effect.COMMANDS, *footprint))
+            ((plain or same_command(before, after)) and self.use(Effect.COMMANDS, *footprint))
             or (same_but_for_cache(before, after) and self.use(Effect.CACHES, *footprint))
             or (same_but_for_packages(before, after) and self.use(Effect.PACKAGES, *footprint))
             or (same_but_for_documentation(before, after) and self.use(Effect.FILES, *footprint))

@@ -38,6 +38,7 @@ LAYERS = (
         "facts.python_packages",
         "facts.releases",
         "facts.slim",
+        "facts.sudo",
         "facts.users",
         "facts.runtimes",
         "facts.distroless",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from refactor.effects.events import Copy, Event, Exec, flat
-from refactor.facts import archives, weak
+from refactor.facts import archives, sudo, weak
 from refactor.facts.managers import cleanups, mount_value
 from refactor.facts.packages import (
     APK_UPDATES,
@@ -20,6 +20,7 @@ from refactor.facts.packages import (
     unwrap,
     updates_lists,
 )
+from refactor.facts.stages import Stage
 
 # A variable that only a build reads: it need not be in the image.
 FRONTEND = ("DEBIAN_FRONTEND", "noninteractive")
@@ -36,6 +37,14 @@ def same_command(before: Exec, after: Exec) -> bool:
         or _is_apt_get(before.argv, after.argv)
         or _is_quieter(before.argv, after.argv)
     )
+
+
+def same_without_sudo(before: Exec, after: Exec, stage: Stage, assumes: frozenset[str]) -> bool:
+    """Whether the second is what sudo runs as root, and root runs it."""
+    plain = sudo.command(before.argv)
+    if not plain or plain != after.argv or sudo.assumption(plain) not in assumes:
+        return False
+    return sudo.is_root(before.setting.user, stage.image)
 
 
 def same_but_for_cache(before: Exec, after: Exec) -> bool:

@@ -18,14 +18,6 @@ from refactor.facts.images import Family, Image
 from refactor.facts.stages import ShellInForce
 from refactor.knowledge import table
 
-# What dash, bash or busybox run themselves, and reserved words that stand like a program.
-_BUILTINS = frozenset(
-    ". : [ alias bg bind break builtin caller cd chdir command compgen complete compopt continue "
-    "declare dirs disown echo enable eval exec exit export false fc fg getopts hash help history "
-    "jobs kill let local logout mapfile popd printf pushd pwd read readarray readonly return set "
-    "shift shopt source suspend test time times trap true type typeset ulimit umask unalias unset "
-    "wait".split()
-)
 # Options of a shell that change nothing for a single command without expansions.
 _OPTIONS = re.compile(r"-[ceu]*o?[ceu]*\Z")
 _OPTION_NAMES = frozenset({"pipefail", "errexit", "nounset"})
@@ -73,7 +65,7 @@ def _program(text: str, found: tuple[shell.Word, ...]) -> tuple[shell.Word, ...]
     name, *rest = found
     if name.literal == "exec" and rest and not (rest[0].literal or "-").startswith("-"):
         return tuple(rest)
-    if name.literal in _BUILTINS or not name.literal:
+    if name.literal in shell.BUILTINS or not name.literal:
         return _needs(text, f"`{name.text}` is part of the shell")
     return found
 

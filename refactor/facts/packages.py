@@ -97,6 +97,12 @@ def unwrap(words: tuple[Word, ...]) -> tuple[tuple[Word, ...], bool]:
     return words, wrapped
 
 
+def program(command: Command) -> str:
+    """Return the program that a command runs, behind sudo and the like; empty if not known."""
+    words, _ = unwrap(command.words)
+    return (words[0].literal or "") if words else ""
+
+
 def _assigns(text: str, wrapper: str) -> bool:
     return wrapper in ("env", "sudo") and "=" in text and text[0] not in "=-/"
 
