@@ -11,6 +11,7 @@ from refactor.facts import lines as lines
 from refactor.facts import managers as managers
 from refactor.facts import metadata as metadata
 from refactor.facts import packages as packages
+from refactor.facts import pipes as pipes
 from refactor.facts import ports as ports
 from refactor.facts import pragmas as pragmas
 from refactor.facts import releases as releases

@@ -107,6 +107,12 @@ def add_flag(snapshot: Snapshot, run: Run, flag: str) -> Edit:
     return insert_logical(ins, ins.args_start, f"{flag} {cut}", before=True)
 
 
+def insert_line(snapshot: Snapshot, ins: Instruction, text: str) -> Edit:
+    """Write a line in front of an instruction and the comments directly above it."""
+    place = with_comments(snapshot, ins).start
+    return Edit(Span(place, place), text + snapshot.dockerfile.newline(ins.span.start))
+
+
 def delete_words(run: Run, command: Command, count: int) -> tuple[Edit, ...]:
     """Delete the first words of a command; nothing if they are not on one line."""
     start, end = run.at(command.words[0].start), run.at(command.words[count].start)

@@ -49,6 +49,23 @@ class Structural:
         found = distroless_based(before, after, self.claims, *around)
         return found if isinstance(found, str) else purged_again(found, after, self.claims, *around)
 
+    def piped(self, before: Build, after: Build) -> Build | str:
+        """Return the build before with the shells that claims of `pipefail` give its stages."""
+        if not any(c.effect is Effect.COMMANDS for c in +self.claims):
+            return before
+        from refactor.effects.pipefail import ASH, BASH, set_again
+
+        for index, stage in enumerate(before.stages):
+            label = f"stage {stage.name or index}"
+            for shell in (ASH, BASH):
+                if self.use(Effect.COMMANDS, label, f"shell {' '.join(shell)}"):
+                    image = self.graph.stages[index].image
+                    found = set_again(before, after, index, shell, image, self.assumes)
+                    if isinstance(found, str):
+                        return found
+                    before = found
+        return before
+
     def user_claim(self, label: str) -> Claim | None:
         """Return the claim that a stage's containers run as another user."""
         found = (c for c in +self.claims if c.effect is Effect.USER and label in c.footprint)

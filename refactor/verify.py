@@ -107,6 +107,9 @@ class _Relation(Structural):
         found = self.wanted(before, after)
         if isinstance(found, str):
             return found
+        found = self.piped(found, after)
+        if isinstance(found, str):
+            return found
         before = found
         for index, (b, a) in enumerate(zip(before.stages, after.stages, strict=True)):
             label = b.name or str(index)

@@ -385,8 +385,8 @@ MERGES = [
     Trap(
         "O7-comments-between-runs",
         "every comment is still there, on a line of its own",
-        "FROM debian:12\n# one\nRUN a\n\n# two\n#   and more\nRUN b\n# three\nCMD c\n",
-        "FROM debian:12\n# one\nRUN a \\\n    # two\n    #   and more\n    && b\n# three\nCMD c\n",
+        "FROM debian:12\n# one\nRUN a\n\n# two\n#   and more\nRUN b\n# three\nCMD $C\n",
+        "FROM debian:12\n# one\nRUN a \\\n    # two\n    #   and more\n    && b\n# three\nCMD $C\n",
     ),
     Trap(
         "K3-commented-out-code",
