@@ -10,6 +10,7 @@ from refactor.facts import joining as joining
 from refactor.facts import lines as lines
 from refactor.facts import managers as managers
 from refactor.facts import metadata as metadata
+from refactor.facts import numbers as numbers
 from refactor.facts import packages as packages
 from refactor.facts import pipes as pipes
 from refactor.facts import ports as ports

@@ -66,6 +66,24 @@ class Structural:
                     before = found
         return before
 
+    def numbered(self, before: Build, after: Build) -> Build | str:
+        """Return the build before with the numbers that claims give to its users."""
+        for claim in [c for c in +self.claims if c.effect is Effect.USER]:
+            parts = {text[:7]: text[7:] for text in claim.footprint}
+            stages = [s for s in self.graph.stages if s.label == parts.get("stages ")]
+            if not stages or parts.keys() != {"stages ", "- USER ", "+ USER "}:
+                continue
+            from refactor.effects.numbered import renumbered
+
+            while self.use(claim.effect, *claim.footprint):
+                pass  # one number for the name, however often it stands there
+            names = parts["- USER "], parts["+ USER "]
+            found = renumbered(before, after, stages[0].index, stages[0].image, names)
+            if isinstance(found, str):
+                return found
+            before = found
+        return before
+
     def user_claim(self, label: str) -> Claim | None:
         """Return the claim that a stage's containers run as another user."""
         found = (c for c in +self.claims if c.effect is Effect.USER and label in c.footprint)

@@ -108,6 +108,7 @@ class _Relation(Structural):
         if isinstance(found, str):
             return found
         found = self.piped(found, after)
+        found = found if isinstance(found, str) else self.numbered(found, after)
         if isinstance(found, str):
             return found
         before = found

@@ -75,6 +75,7 @@ LAYERS = (
         "facts.leftovers",
         "facts.lines",
         "facts.mentions",
+        "facts.numbers",
         "facts.pipes",
         "facts.pragmas",
         "facts.rows",
