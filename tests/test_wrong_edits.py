@@ -465,8 +465,16 @@ MERGES = [
         "P10-two-blanks-in-a-checksum-line",
         "sha256sum wants both blanks, find its +",
         'FROM debian:12\nRUN echo "abc  f" | sha256sum -c -\nRUN find /a -type f -exec rm {} +\n',
-        'FROM debian:12\nRUN echo "abc  f" | sha256sum -c - \\\n'
+        'FROM debian:12\nSHELL ["/bin/bash", "-o", "pipefail", "-c"]\n'
+        'RUN echo "abc  f" | sha256sum -c - \\\n'
         "    && find /a -type f -exec rm {} +\n",
+    ),
+    Trap(
+        "D2-pipefail-in-dash",
+        "dash of Debian 12 knows no pipefail: bash takes its place",
+        "FROM debian:12\nRUN curl -s https://a.example | tar x\n",
+        'FROM debian:12\nSHELL ["/bin/bash", "-o", "pipefail", "-c"]\n'
+        "RUN curl -s https://a.example | tar x\n",
     ),
     Trap(
         "T9-style-is-found-again",
@@ -477,11 +485,6 @@ MERGES = [
 ]
 
 LEFT_ALONE = [
-    same(
-        "D2-pipefail-in-dash",
-        "dash of Debian 12 knows no pipefail",
-        "FROM debian:12\nRUN curl -s https://a.example | tar x\n",
-    ),
     same(
         "D2-bar-in-a-sed-script",
         "a bar within quotes is no pipe",
