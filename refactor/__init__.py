@@ -6,6 +6,7 @@ from refactor.facts import apt as apt
 from refactor.facts import archives as archives
 from refactor.facts import caches as caches
 from refactor.facts import entries as entries
+from refactor.facts import foldable as foldable
 from refactor.facts import joining as joining
 from refactor.facts import lines as lines
 from refactor.facts import managers as managers

@@ -161,6 +161,15 @@ def _chain(script: Script) -> tuple[tuple[Node, ...], tuple[str, ...]]:
     return (), ()
 
 
+def delete_first_command(snapshot: Snapshot, run: Run) -> tuple[Edit, ...]:
+    """Delete a RUN's first command behind `set`, with the RUN if that is all; nothing if unclear."""
+    assert run.script is not None
+    found = [command for command in run.script.commands() if command.name != "set"]
+    if len(found) == 1:
+        return delete_instruction(snapshot, run.instruction)
+    return delete_command(run, found[0]) if found else ()
+
+
 def delete_instruction(snapshot: Snapshot, ins: Instruction) -> tuple[Edit, ...]:
     """Delete an instruction's lines; nothing if a comment would be left over."""
     if ins.comments or lines.heading(snapshot, ins):

@@ -84,6 +84,27 @@ class Structural:
             before = found
         return before
 
+    def folded(self, before: Build) -> Build:
+        """Return the build before with the flags that claims give to COPY instead of a command."""
+        if not any(c.effect is Effect.FILES and len(c.footprint) == 3 for c in +self.claims):
+            return before
+        from refactor.effects.folded import Fold, folded, folds, footprint
+
+        stages = list(before.stages)
+        for index in range(len(stages)):
+            again = True
+            while again:
+                again = False
+                for at, found in folds(stages[index]):
+                    fits = isinstance(found, Fold) and self.assumes.issuperset(found.assumes)
+                    if not fits or not isinstance(found, Fold):
+                        continue
+                    if self.use(Effect.FILES, *footprint(stages[index], at, found)):
+                        stages[index] = folded(stages[index], at, found)
+                        again = True
+                        break
+        return before._replace(stages=tuple(stages))
+
     def user_claim(self, label: str) -> Claim | None:
         """Return the claim that a stage's containers run as another user."""
         found = (c for c in +self.claims if c.effect is Effect.USER and label in c.footprint)

@@ -109,6 +109,7 @@ class _Relation(Structural):
             return found
         found = self.piped(found, after)
         found = found if isinstance(found, str) else self.numbered(found, after)
+        found = found if isinstance(found, str) else self.folded(found)
         if isinstance(found, str):
             return found
         before = found

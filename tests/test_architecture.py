@@ -70,6 +70,7 @@ LAYERS = (
         "facts.apt",
         "facts.caches",
         "facts.entries",
+        "facts.foldable",
         "facts.homes",
         "facts.joining",
         "facts.leftovers",

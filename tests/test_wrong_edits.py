@@ -875,6 +875,11 @@ def _parameter(trap: Trap) -> object:
     return pytest.param(trap, id=trap.id, marks=marks)
 
 
+def _instructions(text: str) -> int:
+    """Count the instructions; SHELL is the one that a transform may add."""
+    return sum(command.cmd.upper() != "SHELL" for command in buildkit.parse_string(text))
+
+
 @pytest.mark.parametrize("trap", [_parameter(trap) for trap in TRAPS])
 def test_trap(trap: Trap) -> None:
     result = _look(trap, trap.before)
@@ -887,7 +892,7 @@ def test_trap(trap: Trap) -> None:
     assert [r.reason for r in result.remarks if r.kind == "dropped"] == []
     assert isinstance(_look(trap, after), Unchanged), "a second run finds more to do"
     assert Counter(parse(after).comments) == Counter(parse(trap.before).comments)
-    assert len(buildkit.parse_string(after)) <= len(buildkit.parse_string(trap.before))
+    assert _instructions(after) <= _instructions(trap.before)
 
 
 def test_each_trap_is_told_apart() -> None:
