@@ -162,7 +162,7 @@ def _chain(script: Script) -> tuple[tuple[Node, ...], tuple[str, ...]]:
 
 
 def delete_first_command(snapshot: Snapshot, run: Run) -> tuple[Edit, ...]:
-    """Delete a RUN's first command behind `set`, with the RUN if that is all; nothing if unclear."""
+    """Delete a RUN's first command behind `set`, and the RUN if that is all."""
     assert run.script is not None
     found = [command for command in run.script.commands() if command.name != "set"]
     if len(found) == 1:

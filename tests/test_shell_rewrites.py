@@ -57,6 +57,7 @@ _DROPPED: Final = {
 # Which words a transform may put into a command; the claim says which it did put in.
 _ADDED: Final = {
     "assume-yes": r"-y|--noconfirm",
+    "hide-curl-progress": r"-sS",
     "shorten-wget-progress": r"--progress=dot:giga",
     "skip-apk-cache": r"--no-cache",
     "skip-apt-recommends": r"--no-install-recommends(?: [a-z0-9][a-z0-9+.-]*)*",

@@ -183,7 +183,7 @@ def _is_added(
 
 
 # What these programs print or log besides; the flag stands behind the program.
-_QUIETER = {"wget": "--progress=dot:giga", "useradd": "-l"}
+_QUIETER = {"wget": "--progress=dot:giga", "curl": "-sS", "useradd": "-l"}
 
 
 def _is_quieter(before: tuple[str, ...], after: tuple[str, ...]) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from refactor import shell
 from refactor.effects.pipefail import (
     Obstacle,
     affected,
@@ -13,10 +16,15 @@ from refactor.effects.pipefail import (
     obstacle,
     shell_for,
 )
+from refactor.facts.packages import program
 from refactor.facts.stages import Stage
 from refactor.snapshot import Run, Snapshot
 
 _STARTS = frozenset({"CMD", "ENTRYPOINT", "HEALTHCHECK"})
+
+_FETCHERS = frozenset({"curl", "wget"})
+_INTERPRETER = re.compile(r"(?:ba|da|a|z|k)?sh\Z|(?:python|perl|ruby|node|php)[\d.]*\Z")
+_FETCHED = re.compile(r"(?:\$\(|`)\s*(?:curl|wget)\s")
 
 
 class Plan(NamedTuple):
@@ -73,3 +81,27 @@ def _descendants(snapshot: Snapshot, stage: Stage) -> Iterator[int]:
         if child.parent == stage.index:
             yield child.index
             yield from _descendants(snapshot, child)
+
+
+def downloaded_scripts(snapshot: Snapshot) -> Iterator[Run]:
+    """Yield each RUN in which an interpreter reads what curl or wget fetches."""
+    for run in snapshot.runs:
+        if run.script is not None and _runs_download(run.script.body):
+            yield run
+
+
+def _runs_download(node: shell.Node) -> bool:
+    if isinstance(node, shell.Command):
+        program = _name(node)
+        texts = [word.text for word in node.words[1:]]
+        return bool(_INTERPRETER.match(program)) and any(map(_FETCHED.search, texts))
+    if isinstance(node, shell.Pipeline):
+        names = [_name(part) for part in node.parts if isinstance(part, shell.Command)]
+        fetched = [at for at, name in enumerate(names) if name in _FETCHERS]
+        if fetched and any(_INTERPRETER.match(name) for name in names[fetched[0] + 1 :]):
+            return True
+    return any(_runs_download(part) for part in node.parts if not isinstance(part, str))
+
+
+def _name(command: shell.Command) -> str:
+    return posixpath.basename(program(command))
