@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from itertools import pairwise
 from typing import NamedTuple
 
 from refactor.facts import joining, lines, packages
@@ -111,6 +112,32 @@ def insert_line(snapshot: Snapshot, ins: Instruction, text: str) -> Edit:
     """Write a line in front of an instruction and the comments directly above it."""
     place = with_comments(snapshot, ins).start
     return Edit(Span(place, place), text + snapshot.dockerfile.newline(ins.span.start))
+
+
+def sort_words(snapshot: Snapshot, run: Run, words: tuple[Word, ...]) -> tuple[Edit, ...] | None:
+    """Write words in order, each on a line of its own; None if a comment is among them."""
+    ins = run.instruction
+    spans = [ins.logical.span(run.at(w.start), run.at(w.end)) for w in words]
+    if any(spans[0].start <= c.start < spans[-1].end for c in ins.comments):
+        return None
+    layout = Layout.of(snapshot, ins)
+    indent = _indent_of(snapshot, spans[-1].start) or _indent_of(snapshot, spans[0].start)
+    cut = f" {layout.escape}{layout.newline}{indent or layout.indent}"
+    found: list[Edit] = []
+    for span, word, text in zip(spans, words, sorted(w.text for w in words), strict=True):
+        if text != word.text:
+            found.append(Edit(span, text))
+    for left, right in pairwise(spans):
+        if "\n" not in snapshot.text[left.end : right.start]:
+            found.append(Edit(Span(left.end, right.start), cut))
+    return tuple(sorted(found, key=lambda edit: edit.span.start))
+
+
+def _indent_of(snapshot: Snapshot, at: int) -> str:
+    """Return what stands in front of a word that begins its line, else nothing."""
+    start = snapshot.text.rfind("\n", 0, at) + 1
+    lead = snapshot.text[start:at]
+    return "" if lead.strip() else lead
 
 
 def delete_words(run: Run, command: Command, count: int) -> tuple[Edit, ...]:

@@ -82,6 +82,9 @@ class Rule:
     def words(self) -> Iterator[tuple[str, str]]:
         """Yield each word with what it becomes; an added word was empty."""
         old, new = _words(self.old), _words(self.new)
+        if sorted(old) == sorted(new):
+            yield from zip(old, new, strict=True)
+            return
         while old[:1] == ["sudo"] and len(old) > len(new):
             for _ in range(len(old) - len(new)):
                 yield old.pop(0), ""
@@ -176,6 +179,8 @@ def declared(step: Step) -> Declared:
         if name == "use-apt-get":
             new = [("", "--with-new-pkgs")] if "upgrade" in _words(rule.old) else []
             assert rule.changed() == [("apt", "apt-get"), *new], claim
+        elif name == "sort-packages":
+            assert sorted(_words(rule.old)) == sorted(_words(rule.new)), claim
         elif name == "drop-sudo":
             gone = " ".join(old for old, _ in rule.changed())
             assert re.fullmatch(r"sudo(?: -[EHn]+)*", gone), claim

@@ -15,6 +15,8 @@ from refactor.facts.packages import (
     Operation,
     argv_operation,
     command_of,
+    installs_names,
+    is_plain_name,
     only_cleans,
     recommended,
     unwrap,
@@ -36,6 +38,7 @@ def same_command(before: Exec, after: Exec) -> bool:
         _answers_yes(before.argv, after.argv)
         or _is_apt_get(before.argv, after.argv)
         or _is_quieter(before.argv, after.argv)
+        or _is_sorted(before, after)
     )
 
 
@@ -190,6 +193,20 @@ def _is_quieter(before: tuple[str, ...], after: tuple[str, ...]) -> bool:
     words, _ = unwrap(command_of(before).words)
     name = words[0].text if words else ""
     return name in _QUIETER and _inserted(before, after) == (name, (_QUIETER[name],))
+
+
+def _is_sorted(before: Exec, after: Exec) -> bool:
+    """Whether all that differs is the order of the packages to install."""
+    found, other = argv_operation(before.argv), argv_operation(after.argv)
+    if found is None or other is None or not installs_names(found):
+        return False
+    names = [word.text for word in found.arguments]
+    rest = [[w for w in argv if w not in names] for argv in (before.argv, after.argv)]
+    return (
+        all(map(is_plain_name, names))
+        and sorted(names) == [word.text for word in other.arguments]
+        and rest[0] == rest[1]
+    )
 
 
 def _is_apt_get(before: tuple[str, ...], after: tuple[str, ...]) -> bool:
