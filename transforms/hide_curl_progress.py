@@ -1,7 +1,8 @@
 """Let curl report errors only, not its progress.
 
 Where its output goes to a file or a pipe, curl draws a meter, which a build log keeps line by
-line. `-sS` leaves out the meter and warnings, and still shows errors. The file is the same.
+line. `-sS` leaves out the meter and warnings, and still shows errors. The file is the same. A curl
+with `-q` stays as it is: that holds only as the first option.
 """
 
 import re
@@ -15,12 +16,14 @@ from refactor import (
     Refusal,
     Safety,
     Snapshot,
+    caches,
     edits,
     packages,
     transform,
 )
 
 _FLAG = "-sS"
+_FIRST = ("-q", "--disable")
 _QUIET = re.compile(
     r"--(?:s(?:il|how-e|td)|no-pro|prog|verb|trace|help|vers|manual|conf)|-[a-zA-Z0-9]*[s#vVhMK]"
 )
@@ -32,6 +35,7 @@ _QUIET = re.compile(
     examples=[
         Example("FROM debian\nRUN curl -fsSL https://e.com/a -o a && curl -s https://e.com/b\n"),
         Example("FROM debian\nRUN curl --silent --show-error https://e.com/a -o a\n"),
+        Example("FROM debian\nRUN curl -q -o a https://e.com/a\n"),
         Example("FROM debian\nRUN curl -# -o a https://e.com/a\n", note="the bar was asked for"),
         Example("FROM debian\nRUN apt-get install -y curl && curl --version\n"),
         Example("FROM debian\nRUN curl -o a https://e.com/a 2>&1 | tee log\n", refuses="C101"),
@@ -44,11 +48,13 @@ _QUIET = re.compile(
 def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     """Look at each curl that would draw a meter."""
     for run in snapshot.runs:
+        if not caches.is_followed(snapshot, run):
+            continue
         for command in run.script.commands() if run.script else ():
             words, _ = packages.unwrap(command.words)
             if len(words) < 2 or words[0].literal != "curl":
                 continue
-            if any(_QUIET.match(word.text) for word in words[1:]):
+            if words[1].text.startswith(_FIRST) or any(_QUIET.match(w.text) for w in words[1:]):
                 continue
             if any("2>" in one.text or "&>" in one.text for one in command.redirects):
                 yield Refusal("C101", "something reads what curl reports", "none needed",

@@ -17,6 +17,7 @@ from refactor import (
     Safety,
     Snapshot,
     apt,
+    caches,
     edits,
     packages,
     transform,
@@ -48,6 +49,8 @@ from refactor import (
 def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     """Look at each install of several packages."""
     for run in snapshot.runs:
+        if not caches.is_followed(snapshot, run):
+            continue
         for command, op in apt.operations(run):
             if packages.installs_names(op) and len(op.arguments) > 1:
                 found = _judge(snapshot, run, command, op)
