@@ -6,6 +6,7 @@ DL3004). `sudo -u` and other options that do more are left alone, and so is sudo
 The package sudo stays: scripts of the image may use it.
 """
 
+import re
 from collections.abc import Iterator
 
 from refactor import (
@@ -40,6 +41,7 @@ from refactor import (
         Example("FROM jenkins/jenkins\nRUN sudo make\n", refuses="S101"),
         Example("FROM debian\nRUN make() { true; } && sudo make\n", refuses="S103"),
         Example("FROM debian\nRUN sudo \\\n  # all\n  make\n", refuses="S104"),
+        Example("FROM debian\nRUN <<EOF\nsudo make\nEOF\n", refuses="S105"),
         Example("FROM debian\nRUN sudo make\n", level=Safety.SAFE),
         Example("FROM debian\nRUN apt-get update && sudo -E apt-get install -y curl | \\\n  tee /log\n",
                 "FROM debian\nRUN apt-get update && apt-get install -y curl | \\\n  tee /log\n"),
@@ -50,6 +52,9 @@ from refactor import (
 def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     """Look at each command behind sudo."""
     for run in snapshot.runs:
+        if run.script is None and re.search(r"\bsudo\s", run.whole):
+            yield Refusal("S105", f"not read: {run.opaque}", "write it in plain POSIX shell",
+                          run.instruction.span.start)  # fmt: skip
         for command in run.script.commands() if run.script and not run.triggered else ():
             if command.name == "sudo" and caches.commands(snapshot, run):
                 yield _judge(snapshot, run, command)
