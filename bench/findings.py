@@ -37,9 +37,7 @@ MIN_SHARE = 0.95
 PROCESSES, BATCH = 2, 60
 PINS = "DL3008 DL3013 DL3016 DL3018 DL3028 DL3033 DL3037 DL3041 DL3062".split()
 DISPUTED = "DL3003 DL3015 DL3059".split()
-LATER = (
-    "DL3002 DL3004 DL3025 DL3064 DL3066 DL4006 JSONArgsRecommended SecretsUsedInArgOrEnv".split()
-)
+LATER = "DL3002 DL3064 SecretsUsedInArgOrEnv".split()
 UNREADABLE = "DL1000"
 _STOP = re.compile(r"(?m)(?:failed to lint |^Error: )(\d+\.Dockerfile)\b")
 _REFUSAL = re.compile(r"(\d+\.Dockerfile)(?::\d+)?: (?:([\w-]+): refusal (\w+)|(refused|error)): ?")

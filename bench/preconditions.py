@@ -469,6 +469,7 @@ def _updates(command: Command) -> bool:
 
 
 OFFENDS: dict[str, Callable[[Command], bool]] = {
+    "DL3004": lambda c: c.name == "sudo",
     "DL3009": lambda c: c.name in ("apt", "apt-get", "aptitude") and "update" in c.words,
     "DL3014": lambda c: c.name == "apt-get" and "install" in c.words and _asks(c),
     "DL3019": lambda c: c.name == "apk" and "add" in c.words and not c.has("--no-cache"),
@@ -744,14 +745,177 @@ def _free_name(where: Place) -> str:
     return "two stages have the name" if len(same) > 1 else ""
 
 
+# ---------------------------------------------------------------- what is started, and as whom
+
+_STARTERS = "CMD ENTRYPOINT HEALTHCHECK".split()
+_OWN = set(
+    ". : [ alias bg bind break builtin caller cd command compgen complete continue declare dirs"
+    " disown echo enable eval exit export false fc fg getopts hash help history jobs kill let local"
+    " logout mapfile popd printf pushd pwd read readarray readonly return set shift shopt source"
+    " suspend test times trap true type typeset ulimit umask unalias unset wait time if for while"
+    " until case function".split()
+)
+_INITS = re.compile(r"(.*/)?(tini|tini-static|dumb-init|catatonit)$")
+_LOOKS = set(
+    "cassandra ghost haproxy mariadb memcached mongo mysql nginx postgres rabbitmq redis redmine"
+    " wordpress".split()
+)
+_STARTS_AS_ROOT = (_ROOT_IS_WORKDIR | _GNU | {"mcr.microsoft.com/dotnet/sdk"}) - {"scratch"}
+_HAS_BASH = (_GNU | {"fedora", "archlinux"}) - {"busybox"}
+_NUMBERS = {"node": "node", "nonroot": "gcr.io/distroless/", "bun": "oven/bun"}
+
+
+def _needs_shell(text: str) -> str:
+    """Say why a command in shell form needs its shell, if so."""
+    text = re.sub(r"^exec\s+", "", text)
+    if re.search(r"\\|\"[^\"]*[$`\\]", text):
+        return "an escape, or a variable in quotes"
+    bare = _unstrung(text)
+    if re.search(r"[$`*?\[\]{}~<>();&|!#]", bare):
+        return "the shell expands, redirects or runs several commands"
+    first = bare.split()[0] if bare.split() else ""
+    if not first or first in _OWN or "=" in first or "'" in first:
+        return "the shell runs it itself, or sets a variable"
+    return "a quote is left open" if bare.replace("''", "").count("'") else ""
+
+
+def _plain_shell(where: Place) -> str:
+    shells = [i.words for i in where.before if i.keyword == "SHELL" and not i.onbuild]
+    if where.stage.windows or where.file.escape != "\\":
+        return "Windows"
+    known = re.compile(r"(.*/)?(sh|bash|ash|dash)( -[ceu]*o?[ceu]*| pipefail)+$")
+    if shells and not known.match(" ".join(shells[-1])):
+        return "SHELL does more than -c"
+    return "bash reads BASH_ENV" if "BASH_ENV" in "\n".join(where.file.lines) else ""
+
+
+def _last(stage: Stage, keyword: str) -> Instruction | None:
+    own = [i for i in stage.instructions if i.keyword == keyword and not i.onbuild]
+    return own[-1] if own else None
+
+
+def _exec_form(where: Place) -> str:
+    ins = where.ins
+    if ins.onbuild:
+        return "ONBUILD: what it is beside is not known"
+    if ins is not _last(where.stage, ins.keyword):
+        return "another one takes its place"
+    if reason := _plain_shell(where) or _needs_shell(ins.text):
+        return reason
+    if ins.keyword == "ENTRYPOINT":
+        family = [where.stage, *where.file.children(where.stage)]
+        cmds = [cmd for stage in family if (cmd := _last(stage, "CMD"))]
+        return "the CMD, ignored so far, would be its arguments" if cmds else ""
+    entries = [e for stage in where.stage.lineage[::-1] if (e := _last(stage, "ENTRYPOINT"))]
+    if not entries:
+        looks = official(where.stage.root) in _LOOKS
+        return "the base image's ENTRYPOINT looks at its arguments" if looks else ""
+    words = entries[0].array
+    if words is None:
+        return "the ENTRYPOINT ignores it"
+    return "" if not words or _INITS.match(words[0]) else "the ENTRYPOINT gets other arguments"
+
+
+def _user(where: Place) -> str:
+    users = [i.text for i in where.before if i.keyword == "USER" and not i.onbuild]
+    return users[-1].split(":")[0] if users else ""
+
+
+def _needless_sudo(command: Command, where: Place) -> str:
+    user = _user(where)
+    if user not in ("root", "0") and (user or official(where.stage.root) not in _STARTS_AS_ROOT):
+        return "root may not be the user in force"
+    words = list(command.words[1:])
+    while words and re.match(r"-[EHn]+$|--preserve-env$|--set-home$", words[0]):
+        words.pop(0)
+    if not words or words[0].startswith("-") or re.search(r"[=$`]", words[0]) or words[0] in _OWN:
+        return "sudo does more than run a program as root"
+    return "ONBUILD" if where.ins.onbuild else ""
+
+
+_STOPS_EARLY = re.compile(
+    r"\|&?\s*(sudo\s+)?((head|less|more|true|read|dd|:)(?![\w-])"
+    r"|[efz]?grep\b[^|]*\s(-[a-zA-Z]*[qmlL]|--quiet|--silent|--max-count|--files-with)"
+    r"|sed\b[^|]*(?<![a-z])[qQ](?![a-z])|[gmn]?awk\b[^|]*\bexit\b)"
+)
+_FAILS_HARMLESSLY = re.compile(
+    r"(^|[|;&({`]|\b(then|do|else|sudo)\b)\s*"
+    r"(yes|[efz]?grep|diff|cmp|expr|which|ldd|pgrep|command|type|test|\[)\s[^|;&]*\|(?!\|)"
+)
+_CHOOSES = re.compile(
+    r"\b(if|elif|while|until|!)\s[^;]*[^|]\|(?!\|)|[^|]\|(?!\|)[^;|]*(\|\||&&)[^;]*;"
+    r"|(\$\(|`)[^)`]*\|"
+)
+_OTHER_IN_BASH = re.compile(
+    r"\becho\s+-(?!n\s)|\becho\b[^;&|]*\\|\bprintf\b[^;&|]*(\\[xuUeE]|%q)|\[[^\]]*==|\$'|\$\""
+    r"|\b(source|declare|typeset|pushd|popd|shopt|let|time)\s"
+)
+
+
+def _pipefail(where: Place) -> str:
+    if where.ins.onbuild or any(i.keyword == "SHELL" for i in where.before):
+        return "the SHELL of the file, or of a child"
+    if reason := _readable(where):
+        return reason
+    base = official(where.stage.root)
+    alpine = base == "alpine" or (base in _HAS_BASH and "alpine" in where.stage.root)
+    if not alpine and (base not in _HAS_BASH or "$" in where.stage.root):
+        return "whether the image has bash is not known"
+    children: list[Stage] = [where.stage]
+    for child in children:
+        children += where.file.children(child)
+    for ins in (i for stage in children for i in stage.instructions):
+        if ins.onbuild:
+            return "ONBUILD"
+        if ins.keyword in _STARTERS and ins.array is None and ins.text.upper() != "NONE":
+            return f"the shell of {ins.keyword} would be another one"
+        if ins.keyword != "RUN" or ins.array is not None or ins.line < where.ins.line:
+            continue
+        if ins.script is None:
+            return "a heredoc, or a script that is not understood"
+        if _STOPS_EARLY.search(ins.text):
+            return "a reader may stop early"
+        if _FAILS_HARMLESSLY.search(ins.text):
+            return "a command in front of a pipe may fail harmlessly"
+        if _CHOOSES.search(ins.text):
+            return "a pipe may choose what runs"
+        if not alpine and _OTHER_IN_BASH.search(ins.text):
+            return "bash does something else"
+        if not alpine and re.search(r"\bset\s+-\w*e", ins.text) and "$(" in ins.text:
+            return "set -e and a substitution"
+    return ""
+
+
+def _known_number(where: Place) -> str:
+    name, _, group = where.ins.text.partition(":")
+    if name == "root":
+        return "root is 0 everywhere"
+    if not re.fullmatch(r"[a-z_][\w.-]*", name) or not re.fullmatch(r"[\w.-]*", group):
+        return "no plain name"
+    script = [c for i in where.before if i.keyword == "RUN" for c in i.script or ()]
+    texts = "\n".join(i.text for i in where.before)
+    if re.search(r"usermod|userdel|deluser|groupmod|/etc/passwd|--non-unique", texts):
+        return "the number may be changed"
+    made = [c.bare for c in script if c.bare.name in ("useradd", "adduser") and c.words[-1] == name]
+    numbers = [m[1] for c in made if (m := re.search(r"\s(?:-\w*u|--uid)[ =]?(\d+)\s", c.text))]
+    shipped = where.stage.root.startswith(_NUMBERS.get(name, "\0")) and not made
+    if not shipped and (len(made) != 1 or not numbers or not all(c.certain for c in made)):
+        return "the number is not known"
+    if not group and any(i.keyword == "WORKDIR" for i in where.after):
+        return "WORKDIR may make a folder of the user's group"
+    return ""
+
+
 PRECONDITIONS: dict[str, Precondition] = {
     "DL3000": _absolute_workdir,
+    "DL3004": _editing("DL3004", _needless_sudo),
     "DL3009": _apt_lists,
     "DL3012": _holds,
     "DL3014": _editing("DL3014", _answered),
     "DL3019": _editing("DL3019", _apk_cache),
     "DL3020": _plain_sources,
     "DL3021": _slash,
+    "DL3025": _exec_form,
     "DL3027": _editing("DL3027", _twin),
     "DL3030": _editing("DL3030", _answered),
     "DL3032": _package_cache("DL3032"),
@@ -765,13 +929,16 @@ PRECONDITIONS: dict[str, Precondition] = {
     "DL3047": _editing("DL3047", _wget),
     "DL3060": _yarn_one,
     "DL3065": _default_platform,
+    "DL3066": _known_number,
     "DL4000": _label_is_free,
     "DL4003": _holds,
     "DL4004": _holds,
+    "DL4006": _pipefail,
     "ConsistentInstructionCasing": _holds,
     "ExposeInvalidFormat": _literal_ports,
     "ExposeProtoCasing": _literal_ports,
     "FromAsCasing": _holds,
+    "JSONArgsRecommended": _exec_form,
     "LegacyKeyValueFormat": _key_and_value,
     "MaintainerDeprecated": _label_is_free,
     "MultipleInstructionsDisallowed": _holds,
@@ -784,6 +951,7 @@ _SAME = [
     {"DL4000", "MaintainerDeprecated"},
     {"DL3065", "RedundantTargetPlatform"},
     {"DL3000", "WorkdirRelativePath"},
+    {"DL3025", "JSONArgsRecommended"},
     {"DL3012", "DL4003", "DL4004", "MultipleInstructionsDisallowed"},
 ]
 

@@ -5,11 +5,15 @@ from refactor import words as words
 from refactor.facts import apt as apt
 from refactor.facts import archives as archives
 from refactor.facts import caches as caches
+from refactor.facts import entries as entries
+from refactor.facts import foldable as foldable
 from refactor.facts import joining as joining
 from refactor.facts import lines as lines
 from refactor.facts import managers as managers
 from refactor.facts import metadata as metadata
+from refactor.facts import numbers as numbers
 from refactor.facts import packages as packages
+from refactor.facts import pipes as pipes
 from refactor.facts import ports as ports
 from refactor.facts import pragmas as pragmas
 from refactor.facts import releases as releases
@@ -18,6 +22,7 @@ from refactor.facts import secrets as secrets
 from refactor.facts import signals as signals
 from refactor.facts import sources as sources
 from refactor.facts import stages as stages
+from refactor.facts import sudo as sudo
 from refactor.facts import weak as weak
 from refactor.facts import workdirs as workdirs
 from refactor.model import Change as Change

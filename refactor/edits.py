@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from refactor.facts import joining, lines, packages
@@ -27,6 +29,19 @@ def insert_logical(ins: Instruction, at: int, text: str, before: bool = False) -
     """Write text at an offset of the logical line: behind the character before it, or in front."""
     home = ins.logical.home(at) if before else ins.logical.home(at - 1) + 1
     return Edit(Span(home, home), text)
+
+
+def quote_words(
+    ins: Instruction, places: tuple[tuple[int, int], ...], words: tuple[str, ...]
+) -> tuple[Edit, ...]:
+    """Make a JSON array of words where they stand: lines and comments between them stay."""
+    quoted = [json.dumps(word, ensure_ascii=False) for word in words]
+    texts = [f"{text}," for text in quoted[:-1]] + [f"{quoted[-1]}]"]
+    texts[0] = f"[{texts[0]}"
+    return tuple(
+        replace_logical(ins, start, end, text)
+        for (start, end), text in zip(places, texts, strict=True)
+    )
 
 
 def replace_keyword(ins: Instruction, keyword: str) -> Edit:
@@ -94,6 +109,46 @@ def add_flag(snapshot: Snapshot, run: Run, flag: str) -> Edit:
     return insert_logical(ins, ins.args_start, f"{flag} {cut}", before=True)
 
 
+def insert_line(snapshot: Snapshot, ins: Instruction, text: str) -> Edit:
+    """Write a line in front of an instruction and the comments directly above it."""
+    place = with_comments(snapshot, ins).start
+    return Edit(Span(place, place), text + snapshot.dockerfile.newline(ins.span.start))
+
+
+def sort_words(snapshot: Snapshot, run: Run, words: tuple[Word, ...]) -> tuple[Edit, ...] | None:
+    """Write words in order, each on a line of its own; None if a comment is among them."""
+    ins = run.instruction
+    spans = [ins.logical.span(run.at(w.start), run.at(w.end)) for w in words]
+    if any(spans[0].start <= c.start < spans[-1].end for c in ins.comments):
+        return None
+    layout = Layout.of(snapshot, ins)
+    indent = _indent_of(snapshot, spans[-1].start) or _indent_of(snapshot, spans[0].start)
+    cut = f" {layout.escape}{layout.newline}{indent or layout.indent}"
+    found: list[Edit] = []
+    for span, word, text in zip(spans, words, sorted(w.text for w in words), strict=True):
+        if text != word.text:
+            found.append(Edit(span, text))
+    for left, right in pairwise(spans):
+        if "\n" not in snapshot.text[left.end : right.start]:
+            found.append(Edit(Span(left.end, right.start), cut))
+    return tuple(sorted(found, key=lambda edit: edit.span.start))
+
+
+def _indent_of(snapshot: Snapshot, at: int) -> str:
+    """Return what stands in front of a word that begins its line, else nothing."""
+    start = snapshot.text.rfind("\n", 0, at) + 1
+    lead = snapshot.text[start:at]
+    return "" if lead.strip() else lead
+
+
+def delete_words(run: Run, command: Command, count: int) -> tuple[Edit, ...]:
+    """Delete the first words of a command; nothing if they are not on one line."""
+    start, end = run.at(command.words[0].start), run.at(command.words[count].start)
+    if not run.instruction.logical.contiguous(start, end + 1):
+        return ()
+    return (replace_logical(run.instruction, start, end, ""),)
+
+
 def delete_command(run: Run, command: Command) -> tuple[Edit, ...]:
     """Delete a command of a chain, and the operator beside it; nothing if that is not plain."""
     return delete_commands(run, [command])
@@ -132,6 +187,15 @@ def _chain(script: Script) -> tuple[tuple[Node, ...], tuple[str, ...]]:
     if joining.body(script) is joining.Body.ERREXIT and simple:
         return script.body.parts, script.body.separators[:-1]
     return (), ()
+
+
+def delete_first_command(snapshot: Snapshot, run: Run) -> tuple[Edit, ...]:
+    """Delete a RUN's first command behind `set`, and the RUN if that is all."""
+    assert run.script is not None
+    found = [command for command in run.script.commands() if command.name != "set"]
+    if len(found) == 1:
+        return delete_instruction(snapshot, run.instruction)
+    return delete_command(run, found[0]) if found else ()
 
 
 def delete_instruction(snapshot: Snapshot, ins: Instruction) -> tuple[Edit, ...]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from refactor.effects import Block, Build, Copy, Event, Exec, Verbatim
 from refactor.effects.secret_mounts import leaks
+from refactor.facts import sudo
 from refactor.facts.images import Image
 from refactor.facts.packages import (
     APT,
@@ -163,7 +164,8 @@ class ListsWalk:
                 must = self.lists is Lists.ABSENT and event.must
                 self.found.add(Hazard(self.index.hazard, _subject(found), must))
         elif may_read(event, self.index):
-            self._reader(event.text)
+            plain = sudo.command(event.argv) or event.argv
+            self._reader(" ".join((*event.assignments, *plain)))
 
     def _reader(self, text: str) -> None:
         if self.lists is Lists.ABSENT:

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 MAX_CHARS = 16_000  # the second reader takes quadratic time for some texts
 MAX_DEPTH = 30
+# What dash, bash or busybox run themselves, and reserved words that stand like a program.
+BUILTINS = frozenset(
+    ". : [ alias bg bind break builtin caller cd chdir command compgen complete compopt continue "
+    "declare dirs disown echo enable eval exec exit export false fc fg getopts hash help history "
+    "jobs kill let local logout mapfile popd printf pushd pwd read readarray readonly return set "
+    "shift shopt source suspend test time times trap true type typeset ulimit umask unalias unset "
+    "wait".split()
+)
 
 
 class Dialect(StrEnum):

@@ -66,6 +66,62 @@ class Structural:
             self.use(claim.effect, *claim.footprint)
         return secured(before, after, [names for _, names in wanted if names], self.graph)
 
+    def piped(self, before: Build, after: Build) -> Build | str:
+        """Return the build before with the shells that claims of `pipefail` give its stages."""
+        if not any(c.effect is Effect.COMMANDS for c in +self.claims):
+            return before
+        from refactor.effects.pipefail import ASH, BASH, set_again
+
+        for index, stage in enumerate(before.stages):
+            label = f"stage {stage.name or index}"
+            for shell in (ASH, BASH):
+                if self.use(Effect.COMMANDS, label, f"shell {' '.join(shell)}"):
+                    image = self.graph.stages[index].image
+                    found = set_again(before, after, index, shell, image, self.assumes)
+                    if isinstance(found, str):
+                        return found
+                    before = found
+        return before
+
+    def numbered(self, before: Build, after: Build) -> Build | str:
+        """Return the build before with the numbers that claims give to its users."""
+        for claim in [c for c in +self.claims if c.effect is Effect.USER]:
+            parts = {text[:7]: text[7:] for text in claim.footprint}
+            stages = [s for s in self.graph.stages if s.label == parts.get("stages ")]
+            if not stages or parts.keys() != {"stages ", "- USER ", "+ USER "}:
+                continue
+            from refactor.effects.numbered import renumbered
+
+            while self.use(claim.effect, *claim.footprint):
+                pass  # one number for the name, however often it stands there
+            names = parts["- USER "], parts["+ USER "]
+            found = renumbered(before, after, stages[0].index, stages[0].image, names)
+            if isinstance(found, str):
+                return found
+            before = found
+        return before
+
+    def folded(self, before: Build) -> Build:
+        """Return the build before with the flags that claims give to COPY instead of a command."""
+        if not any(c.effect is Effect.FILES and len(c.footprint) == 3 for c in +self.claims):
+            return before
+        from refactor.effects.folded import Fold, folded, folds, footprint
+
+        stages = list(before.stages)
+        for index in range(len(stages)):
+            again = True
+            while again:
+                again = False
+                for at, found in folds(stages[index]):
+                    fits = isinstance(found, Fold) and self.assumes.issuperset(found.assumes)
+                    if not fits or not isinstance(found, Fold):
+                        continue
+                    if self.use(Effect.FILES, *footprint(stages[index], at, found)):
+                        stages[index] = folded(stages[index], at, found)
+                        again = True
+                        break
+        return before._replace(stages=tuple(stages))
+
     def user_claim(self, label: str) -> Claim | None:
         """Return the claim that a stage's containers run as another user."""
         found = (c for c in +self.claims if c.effect is Effect.USER and label in c.footprint)

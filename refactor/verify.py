@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from refactor.effects import Block, Build, Copy, Event, Exec, Stage, Verbatim, flat
 from refactor.effects.build import with_argument, with_flag
+from refactor.effects.entries import KEYS as ENTRIES
+from refactor.effects.entries import assumed, keeps_arguments, without_shell
 from refactor.effects.licences import (
     FRONTEND,
     UNBUFFERED,
@@ -24,7 +26,9 @@ from refactor.effects.licences import (
     same_but_for_packages,
     same_command,
     same_copy,
+    same_without_sudo,
 )
+from refactor.facts import stages as graph_facts
 from refactor.facts.metadata import AUTHORS, author
 from refactor.facts.stages import Graph
 from refactor.hazards import Hazard
@@ -93,6 +97,7 @@ class _Relation(Structural):
         self.added: list[int] = []
         self.removed: list[int] = []
         self.before_runs: tuple[int, ...] = ()
+        self.stage: graph_facts.Stage | None = None
 
     def left_over(self) -> str | None:
         """Return what was claimed and did not happen."""
@@ -108,9 +113,15 @@ class _Relation(Structural):
         found = self.wanted(before, after)
         if isinstance(found, str):
             return found
+        found = self.piped(found, after)
+        found = found if isinstance(found, str) else self.numbered(found, after)
+        found = found if isinstance(found, str) else self.folded(found)
+        if isinstance(found, str):
+            return found
         before = found
         for index, (b, a) in enumerate(zip(before.stages, after.stages, strict=True)):
             label = b.name or str(index)
+            self.stage = self.graph.stages[index]
             if b.base != a.base and (claim := self.base_claim(f"stage {label}")):
                 reason = self.based(before, after, index, claim)
                 if reason:
@@ -245,8 +256,9 @@ class _Relation(Structural):
         if replace(before, argv=after.argv) != after:
             return False
         footprint = (f"- {before.text}", f"+ {after.text}")
+        plain = self.stage and same_without_sudo(before, after, self.stage, self.assumes)
         return (
-            (same_command(before, after) and self.use(Effect.COMMANDS, *footprint))
+            ((plain or same_command(before, after)) and self.use(Effect.COMMANDS, *footprint))
             or (same_but_for_cache(before, after) and self.use(Effect.CACHES, *footprint))
             or (same_but_for_packages(before, after) and self.use(Effect.PACKAGES, *footprint))
             or (same_but_for_development(before, after) and self.use(Effect.PACKAGES, *footprint))
@@ -302,9 +314,23 @@ class _Relation(Structural):
                 return "the label does not say what MAINTAINER said"
             after["labels"] -= added
         for key in sorted(before.keys() | after.keys()):
-            if before.get(key) != after.get(key):
+            if before.get(key) != after.get(key) and not self.direct(key, before, after):
                 return f"{key} differs"
         return None
+
+    def direct(self, key: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
+        """Whether a claim allows that a program is started without a shell."""
+        if key not in ENTRIES or self.stage is None:
+            return False
+        footprint = without_shell(key, before.get(key), after.get(key), self.stage)
+        if footprint is None or not keeps_arguments(key, after, self.stage):
+            return False
+        wanted = assumed(key, before[key], after, self.stage)
+        claim = Claim(Effect.ENTRY, frozenset(footprint))
+        if claim not in self.inherited and not self.use(claim.effect, *claim.footprint):
+            return False
+        self.inherited.add(claim)  # a stage that starts from this one starts the same
+        return self.assumes.issuperset(wanted)
 
 
 def _says(label: Value, maintainer: str) -> bool:

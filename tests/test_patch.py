@@ -218,7 +218,7 @@ def test_headings_name_just_those_that_changed_a_hunk() -> None:
     gap = "".join(f"# {number}\n" for number in range(10))
     text = (
         f"FROM debian:12 as web\n{gap}MAINTAINER a\n{gap}ENV A b\n{gap}run pip install c\n{gap}"
-        f"RUN apt-get update\nRUN apt-get install curl\n{gap}CMD d\n"
+        f"RUN apt-get update\nRUN apt-get install curl\n{gap}CMD $D\n"
     )
     result = run("Dockerfile", text.encode(), Config(select=("all",), level=Safety.RISKY))
     assert isinstance(result, Changed)

@@ -57,6 +57,7 @@ _DROPPED: Final = {
 # Which words a transform may put into a command; the claim says which it did put in.
 _ADDED: Final = {
     "assume-yes": r"-y|--noconfirm",
+    "hide-curl-progress": r"-sS",
     "shorten-wget-progress": r"--progress=dot:giga",
     "skip-apk-cache": r"--no-cache",
     "skip-apt-recommends": r"--no-install-recommends(?: [a-z0-9][a-z0-9+.-]*)*",
@@ -80,8 +81,14 @@ class Rule:
 
     def words(self) -> Iterator[tuple[str, str]]:
         """Yield each word with what it becomes; an added word was empty."""
-        old = _words(self.old)
-        for word in _words(self.new):
+        old, new = _words(self.old), _words(self.new)
+        if sorted(old) == sorted(new):
+            yield from zip(old, new, strict=True)
+            return
+        while old[:1] == ["sudo"] and len(old) > len(new):
+            for _ in range(len(old) - len(new)):
+                yield old.pop(0), ""
+        for word in new:
             swapped = (old[:1], word) == (["apt"], "apt-get") or (
                 word == "--no-cache" and old[:1] in _APK_UPDATES
             )
@@ -117,7 +124,7 @@ def _pattern(rule: Rule) -> tuple[re.Pattern[str], str]:
     pattern, template, groups = "", "", 0
     for old, new in rule.words():
         if old != new:
-            pattern += re.escape(new) + "\0"
+            pattern += new and re.escape(new) + "\0"
             template += old and old + "\0"
             continue
         groups += 1
@@ -172,6 +179,11 @@ def declared(step: Step) -> Declared:
         if name == "use-apt-get":
             new = [("", "--with-new-pkgs")] if "upgrade" in _words(rule.old) else []
             assert rule.changed() == [("apt", "apt-get"), *new], claim
+        elif name == "sort-packages":
+            assert sorted(_words(rule.old)) == sorted(_words(rule.new)), claim
+        elif name == "drop-sudo":
+            gone = " ".join(old for old, _ in rule.changed())
+            assert re.fullmatch(r"sudo(?: -[EHn]+)*", gone), claim
         else:
             added = " ".join(new for _, new in rule.changed())
             assert re.fullmatch(_ADDED[name], added), claim
@@ -187,6 +199,7 @@ def declared(step: Step) -> Declared:
         ("A=1 pip get $(cat r)", "A=1 pip get -q $(cat r)", "pip get -q", "pip get"),
         ("pip get a==$V b", "pip get -q a==$V b", "pip get -q a==1 b", "pip get a==1 b"),
         ("pip get a==$V b", "pip get -q a==$V b", "pip get -q b b", "pip get -q b b"),
+        ("sudo -E a $P", "a $P", "a x", "sudo -E a x"),
         ("sudo pip install $P", "sudo pip install -q $P", "pip install -q x", "pip install -q x"),
     ],
 )  # fmt: skip
@@ -425,7 +438,7 @@ def test_rewrites_do_what_was_done(pairs: list[Pair]) -> None:
     seen = executed(chosen)
     _report(seen, len(chosen) - len(seen), time.monotonic() - start)
     assert len(seen) == len(chosen) > 0
-    wanted_of = {"use-apt-get", *_DROPPED, *_ADDED, *_MERGES} - _RARE
+    wanted_of = {"use-apt-get", "drop-sudo", *_DROPPED, *_ADDED, *_MERGES} - _RARE
     assert wanted_of <= {pair.transform for pair in pairs}
     wrong = [f"{one.pair}\n" + "\n".join(one.differences) for one in seen if one.differences]
     assert not wrong, "\n\n".join([f"{len(wrong)} differ", *wrong[:20]])

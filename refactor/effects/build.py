@@ -371,6 +371,18 @@ def with_flag(event: Event, flag: tuple[str, str]) -> Event:
     return _under(event, lambda old: replace(old, flags=tuple(sorted((*old.flags, flag)))))
 
 
+def with_user(event: Event, user: Value) -> Event:
+    """Return an event as it is if another user is in force."""
+    if isinstance(event, Copy):
+        return replace(event, user=user)
+    return _under(event, lambda old: replace(old, user=user))
+
+
+def with_shell(event: Event, command: tuple[str, ...]) -> Event:
+    """Return an event as it is if the default shell is another one."""
+    return _under(event, lambda old: old if old.shell else replace(old, shell=command))
+
+
 def _under(event: Event, change: Callable[[Setting], Setting]) -> Event:
     if isinstance(event, Copy):
         return event

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from refactor.effects.events import Copy, Event, Exec, flat
-from refactor.facts import archives, weak
+from refactor.facts import archives, sudo, weak
 from refactor.facts.managers import cleanups, mount_value
 from refactor.facts.packages import (
     APK_UPDATES,
@@ -15,11 +15,14 @@ from refactor.facts.packages import (
     Operation,
     argv_operation,
     command_of,
+    installs_names,
+    is_plain_name,
     only_cleans,
     recommended,
     unwrap,
     updates_lists,
 )
+from refactor.facts.stages import Stage
 
 # A variable that only a build reads: it need not be in the image.
 FRONTEND = ("DEBIAN_FRONTEND", "noninteractive")
@@ -37,7 +40,16 @@ def same_command(before: Exec, after: Exec) -> bool:
         _answers_yes(before.argv, after.argv)
         or _is_apt_get(before.argv, after.argv)
         or _is_quieter(before.argv, after.argv)
+        or _is_sorted(before, after)
     )
+
+
+def same_without_sudo(before: Exec, after: Exec, stage: Stage, assumes: frozenset[str]) -> bool:
+    """Whether the second is what sudo runs as root, and root runs it."""
+    plain = sudo.command(before.argv)
+    if not plain or plain != after.argv or sudo.assumption(plain) not in assumes:
+        return False
+    return sudo.is_root(before.setting.user, stage.image)
 
 
 def same_but_for_cache(before: Exec, after: Exec) -> bool:
@@ -200,13 +212,27 @@ def _is_added(
 
 
 # What these programs print or log besides; the flag stands behind the program.
-_QUIETER = {"wget": "--progress=dot:giga", "useradd": "-l"}
+_QUIETER = {"wget": "--progress=dot:giga", "curl": "-sS", "useradd": "-l"}
 
 
 def _is_quieter(before: tuple[str, ...], after: tuple[str, ...]) -> bool:
     words, _ = unwrap(command_of(before).words)
     name = words[0].text if words else ""
     return name in _QUIETER and _inserted(before, after) == (name, (_QUIETER[name],))
+
+
+def _is_sorted(before: Exec, after: Exec) -> bool:
+    """Whether all that differs is the order of the packages to install."""
+    found, other = argv_operation(before.argv), argv_operation(after.argv)
+    if found is None or other is None or not installs_names(found):
+        return False
+    names = [word.text for word in found.arguments]
+    rest = [[w for w in argv if w not in names] for argv in (before.argv, after.argv)]
+    return (
+        all(map(is_plain_name, names))
+        and sorted(names) == [word.text for word in other.arguments]
+        and rest[0] == rest[1]
+    )
 
 
 def _is_apt_get(before: tuple[str, ...], after: tuple[str, ...]) -> bool:

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from refactor import shell
 from refactor.effects.events import Block, Event, Exec, Setting, Verbatim
+from refactor.facts.packages import program
 
 # After these a RUN's remaining commands may not run, or another program takes its place.
 _LEAVES = frozenset({"exit", "return", "exec", "trap", "kill", "break", "continue", "wait"})
@@ -249,8 +250,8 @@ def _outliving(node: shell.Node) -> tuple[str, ...]:
     found: list[str] = []
     for command in shell.commands(node):
         words = (*command.argv, *(r.text for r in command.redirects))
-        if command.name and OUTLIVING.match(command.name):
-            found.append(f"process of {command.name}")
+        if OUTLIVING.match(name := program(command)):
+            found.append(f"process of {name}")
         if any(map(REMOUNTED.search, words)):
             found.append("file that each RUN finds anew")
         if "install" in words and any(map(REHASHED.match, words[2:])):

@@ -167,6 +167,13 @@ def commands(snapshot: Snapshot, run: Run) -> list[Exec]:
     return [event for event in flat(own_events(snapshot, run)) if isinstance(event, Exec)]
 
 
+def is_followed(snapshot: Snapshot, run: Run) -> bool:
+    """Whether the model knows each command of a RUN that is no trigger."""
+    return not run.triggered and not any(
+        isinstance(event, Verbatim) for event in flat(own_events(snapshot, run))
+    )
+
+
 def own_events(snapshot: Snapshot, run: Run) -> tuple[Event, ...]:
     """Return the events of a RUN that is no trigger."""
     stage = snapshot.build.stages[run.stage]

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from refactor.effects.lowering import INNER_LIST, OUTLIVING, REHASHED, REMOUNTED
+from refactor.facts.packages import program
 from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Script, Sequence
 from refactor.snapshot import Run
 
@@ -140,8 +141,8 @@ def _hazard(script: Script, is_left: bool) -> Hindrance | None:
         name = (command.name or "").rpartition("/")[2]
         if name in _LEAVES:
             return Hindrance("M104", f"`{name}` ends the shell's script", "keep it apart")
-        if OUTLIVING.match(command.name or ""):
-            return Hindrance("M103", f"`{name}` may leave a process", "keep it in a RUN of its own")
+        if OUTLIVING.match(started := program(command)):
+            return Hindrance("M103", f"`{started}` may leave a process", "keep it apart")
     if REMOUNTED.search(script.text):
         return Hindrance("M104", "a file that Docker mounts anew for each RUN", "keep it apart")
     if _PROCESS.search(script.text):

@@ -25,6 +25,8 @@ _WRAPPERS: dict[str, frozenset[str]] = {
     "command": frozenset(),
 }
 
+_DISTRIBUTIONS = frozenset({"apt", "apt-get", "yum", "dnf", "microdnf", "zypper"})
+
 
 class Operation(NamedTuple):
     """`manager action arguments`; the words stand in the script.
@@ -95,6 +97,12 @@ def unwrap(words: tuple[Word, ...]) -> tuple[tuple[Word, ...], bool]:
         while words and (text := words[0].text) and (text[0] == "-" or _assigns(text, name)):
             words = words[2:] if text in values else words[1:]
     return words, wrapped
+
+
+def program(command: Command) -> str:
+    """Return the program that a command runs, behind sudo and the like; empty if not known."""
+    words, _ = unwrap(command.words)
+    return (words[0].literal or "") if words else ""
 
 
 def _assigns(text: str, wrapper: str) -> bool:
@@ -285,6 +293,26 @@ def with_words(command: Command, added: Mapping[Word, list[str]]) -> str:
     for word, argument in zip(command.words, command.argv, strict=True):
         words += (argument, *added.get(word, ()))
     return " ".join(words)
+
+
+def installs_names(op: Operation) -> bool:
+    """Whether an operation installs packages by name, whose order says nothing."""
+    return (op.manager in _DISTRIBUTIONS and op.action == "install") or (
+        op.manager == "apk" and op.action == "add"
+    )
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether a word names a package to install: no variable, file, pattern or removal."""
+    return re.fullmatch(r"[A-Za-z0-9@][\w.+:@=~-]*[\w+]", text) is not None
+
+
+def with_sorted(command: Command, names: tuple[Word, ...]) -> str:
+    """Return a command's line with some neighbouring words sorted."""
+    first = command.words.index(names[0])
+    argv = list(command.argv)
+    argv[first : first + len(names)] = sorted(argv[first : first + len(names)])
+    return " ".join((*(word.text for word in command.assignments), *argv))
 
 
 def with_program(command: Command, program: Word, text: str) -> str:

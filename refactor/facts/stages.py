@@ -208,7 +208,11 @@ def default_shell(base: Image, parent: ShellInForce | None) -> ShellInForce:
 
 def set_shell(instruction: Instruction) -> ShellInForce:
     """Return the shell that a SHELL instruction sets."""
-    command = instruction.json or ()
+    return shell_of(instruction.json or ())
+
+
+def shell_of(command: tuple[str, ...]) -> ShellInForce:
+    """Return the shell that a SHELL instruction's words are."""
     program = command[0].replace("\\", "/").rpartition("/")[2] if command else ""
     if program in _POSIX:
         return ShellInForce(command, Dialect.POSIX, True)

@@ -1,0 +1,74 @@
+"""Let a pipe fail if one of its commands does.
+
+A shell looks only at the last command of a pipe: `curl ... | tar x` succeeds where curl failed and
+tar got nothing (hadolint: DL4006). SHELL with `-o pipefail` makes the build fail there. Debian's sh
+cannot do it: bash takes its place there, and busybox's ash on Alpine.
+
+SHELL holds for all that follows, also in the stages that start from this one. So it is not written
+where a reader may stop early (`head`, `grep -q`: what writes to it then fails), where a command in
+front of a pipe may fail harmlessly (`grep`), where a pipe is a condition, where CMD or ENTRYPOINT
+are in shell form, where a script is not understood or means something else to bash, and where
+the image may lack bash.
+"""
+
+from collections.abc import Iterator
+
+from refactor import (
+    Change,
+    Claim,
+    Effect,
+    Example,
+    Phase,
+    Refusal,
+    Safety,
+    Snapshot,
+    edits,
+    pipes,
+    transform,
+)
+
+_BASH = 'SHELL ["/bin/bash", "-o", "pipefail", "-c"]\n'
+_RUN = "RUN curl -fsSL https://e.com/a.tgz | tar xz\n"
+
+
+@transform(
+    phase=Phase.ENTRY,
+    triggers=("|",),
+    answers=["DL4006"],
+    examples=[
+        Example(f"FROM debian\n{_BASH}{_RUN}"),
+        Example("FROM debian\nRUN a || b\nRUN echo 'a | b'\n"),
+        Example(f"FROM corp/base\n{_RUN}", refuses="P101"),
+        Example("FROM debian:12\nRUN curl a | tar x\nRUN <<EOF\nb\nEOF\n", refuses="P102"),
+        Example("FROM debian\nRUN find / -name a | head -1 > /b\n", refuses="P103",
+                note="find ends with SIGPIPE where head has enough"),
+        Example("FROM debian\nRUN ls | grep -q a\n", refuses="P103"),
+        Example("FROM debian\nRUN grep a /b | sort > /c\n", refuses="P104",
+                note="grep fails where it finds nothing"),
+        Example("FROM debian\nRUN if curl a | tar x; then b; fi\n", refuses="P104"),
+        Example(f"FROM debian\n{_RUN}CMD a $B\n", refuses="P105"),
+        Example(f"FROM debian\n{_RUN}RUN echo 'a\\n' > /b\n", refuses="P106",
+                note="dash prints a line end, bash two characters"),
+        Example(f"FROM debian\nRUN a\n# The tool\n{_RUN}RUN b\n", f"FROM debian\nRUN a\n{_BASH}# The tool\n{_RUN}RUN b\n"),
+        Example(f"FROM alpine\n{_RUN}",
+                f'FROM alpine\nSHELL ["/bin/ash", "-o", "pipefail", "-c"]\n{_RUN}'),
+        Example(f"FROM debian AS a\n{_RUN}FROM a\nRUN b | c\n",
+                f"FROM debian AS a\n{_BASH}{_RUN}FROM a\nRUN b | c\n"),
+    ],
+)  # fmt: skip
+def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
+    """Look at the first pipe of each stage."""
+    for plan in pipes.plans(snapshot):
+        at = plan.run.instruction
+        if isinstance(plan, pipes.Kept):
+            yield Refusal(*plan.why, at.span.start)
+            continue
+        words = ", ".join(f'"{word}"' for word in plan.shell)
+        claim = frozenset({f"stage {plan.stage.label}", f"shell {' '.join(plan.shell)}"})
+        yield Change(
+            "a pipe hides the failure of all but its last command",
+            (edits.insert_line(snapshot, at, f"SHELL [{words}]"),),
+            (Claim(Effect.COMMANDS, claim),),
+            Safety.SUGGESTED,
+            plan.assumes,
+        )
