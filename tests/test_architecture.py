@@ -95,9 +95,10 @@ LAYERS = (
     {"decisions"},
     {"discover", "batch", "docs", "since", "write"},
     {"interactive", "reviewed", "init"},
+    {f"fleet.{name}" for name in "campaign ledger records".split()},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
     {"report"},
-    {"proof", "server"},
+    {"fleet", "proof", "server"},
     {"commands"},
     {"cli", "structure"},
 )
