@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from refactor.fleet.forge.base import ForgeError, Pull, Wanted, latest, left_out, opened, said, understood
+from refactor.fleet.forge.base import (
+    ForgeError,
+    Pull,
+    Wanted,
+    latest,
+    left_out,
+    opened,
+    said,
+    understood,
+)
 from refactor.fleet.forge.client import Client, once
 from refactor.fleet.records import Repository
 
