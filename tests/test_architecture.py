@@ -120,7 +120,7 @@ OUTSIDE = frozenset(
 HEAVY = (
     "libcst", "rich", "ruamel", "tree_sitter", "tree_sitter_bash", "unidiff", "dockerfile_parse",
     "pathspec", "pydantic", "asyncio", "ssl", "multiprocessing", "dockerfile", "pygls",
-    "lsprotocol",
+    "lsprotocol", "httpx", "distributed", "sqlite3",
 )  # fmt: skip  # not difflib: typer imports it
 
 

@@ -111,7 +111,7 @@ class Limits:
     seconds: int = 300
     clone_bytes: int = 500_000_000
     cache_bytes: int = 10_000_000_000
-    files: int = 1_000_000
+    files: int = 300_000
     pilot: str | int = ""
     stop_on_failure_ratio: float = 0.0
 
@@ -161,10 +161,7 @@ class Campaign:
 
     def result(self, repository: str) -> Path:
         """Return the folder of what was made for a repository; the name is one part of a path."""
-        name = quote(repository, safe="")
-        if len(name) > 200:
-            name = f"{name[:180]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-        return self.results / name
+        return self.results / folder_name(repository)
 
     @property
     def cache(self) -> Path:
@@ -178,6 +175,14 @@ class Campaign:
         text = (self.folder / config).read_bytes() if config else b""
         table = json.dumps([getattr(self.refactor, f.name) for f in fields(self.refactor)])
         return hashlib.sha256(table.encode() + b"\0" + text).hexdigest()[:16]
+
+
+def folder_name(repository: str) -> str:
+    """Return a repository's id as one part of a path, which is not too long."""
+    name = quote(repository, safe="")
+    if len(name) > 200:
+        name = f"{name[:180]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return name
 
 
 def load(folder: Path) -> Campaign:

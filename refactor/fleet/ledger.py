@@ -43,7 +43,7 @@ class _Table(NamedTuple):
     """
 
     name: str
-    record: type[Any]
+    record: Any
     key: str
     owner: bool = False
     inside: tuple[str, ...] = ()
