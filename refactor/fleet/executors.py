@@ -130,8 +130,11 @@ def _started(work: Callable[[Any], Any], workers: list[_Worker]) -> _Worker:
 
 
 def _serve(work: Callable[[Any], Any], line: Connection, others: list[Connection]) -> None:
-    """Work until nobody asks any more: also when whoever asked was killed."""
+    """Work until nobody asks any more, and not on when whoever asked was killed."""
+    from threading import Thread
+
     os.setsid()  # so that all that it starts can be ended with it
+    Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in others:
         other.close()
@@ -139,6 +142,13 @@ def _serve(work: Callable[[Any], Any], line: Connection, others: list[Connection
         while True:
             line.send(work(line.recv()))
     os._exit(0)
+
+
+def _follow(parent: int) -> None:
+    """End this worker and what it started as soon as its parent is gone."""
+    while os.getppid() == parent:
+        time.sleep(0.1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _ended(worker: _Worker) -> None:
