@@ -46,7 +46,7 @@ class Here:
     def run(self, work: Callable[[J], R], jobs: Iterable[J]) -> Iterator[tuple[J, R | Lost]]:
         """Yield each job with its result."""
         for job in jobs:
-            yield job, work(job)
+            yield job, _done(work, job)
 
 
 class _Worker(NamedTuple):
@@ -140,8 +140,16 @@ def _serve(work: Callable[[Any], Any], line: Connection, others: list[Connection
         other.close()
     with suppress(EOFError, OSError):
         while True:
-            line.send(work(line.recv()))
+            line.send(_done(work, line.recv()))
     os._exit(0)
+
+
+def _done(work: Callable[[J], R], job: J) -> R | Lost:
+    """Work; a bug that one repository shows must not end a campaign over thousands."""
+    try:
+        return work(job)
+    except Exception as error:
+        return Lost(f"{type(error).__name__}: {error}; please report it")
 
 
 def _follow(parent: int) -> None:

@@ -8,9 +8,9 @@ as a credential helper or `insteadOf`, holds.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -91,6 +91,7 @@ def git(
             process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
                 env=environment(more), cwd="/",
+                restore_signals=False,  # SIGXFSZ stays ignored: git says what is too large
             )  # fmt: skip
         except OSError as error:
             raise GitError(f"git cannot be run: {error.strerror}; install it") from None
@@ -108,8 +109,7 @@ def git(
 def _error(word: str, code: int, said: IO[bytes], bounds: Bounds) -> GitError:
     said.seek(max(0, said.seek(0, os.SEEK_END) - 4096))
     text = said.read().decode("utf-8", "replace")
-    large = "File too large" in text or "signal 25" in text or -code == signal.SIGXFSZ
-    if bounds.bytes and (large or code == 128 + signal.SIGXFSZ):
+    if bounds.bytes and os.strerror(errno.EFBIG) in text:
         return TooMuch(f"larger than {bounds.bytes} bytes")
     lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:"))]
     told = " ".join(lines or text.splitlines()[-3:]) or f"ended with {code}"
