@@ -13,7 +13,7 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -99,7 +99,7 @@ class Forge:
             "--format=%(refname:lstrip=2) %(objectname)",
             "refs/heads",
         )
-        return dict(row.rsplit(" ", 1) for row in rows.splitlines())  # type: ignore[misc]
+        return dict(row.rsplit(" ", 1) for row in rows.splitlines())
 
     def protect(self, name: str, branch: str) -> None:
         """Let nobody push to a branch."""
@@ -146,7 +146,7 @@ class _Api:
         self.forge = forge
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
-        for known, pattern, work in (
+        table: tuple[tuple[str, str, Callable[..., tuple[int, Any]]], ...] = (
             ("GET", r"/orgs/([^/]+)/repos", self.repositories),
             ("GET", r"/repos/(.+)/pulls", self.listed),
             ("POST", r"/repos/(.+)/pulls", self.opened),
@@ -158,10 +158,11 @@ class _Api:
             ("POST", r"/repos/(.+)/issues/(\d+)/comments", self.commented),
             ("GET", r"/repos/(.+)/commits/([^/]+)/check-runs", self.runs),
             ("GET", r"/repos/(.+)/commits/([^/]+)/status", self.status),
-        ):
+        )
+        for known, pattern, work in table:
             match = re.fullmatch(pattern, path)
             if known == method and match:
-                return work(*match.groups(), query, body)  # type: ignore[no-any-return,operator]
+                return work(*match.groups(), query, body)
         raise Answered(404, "Not Found")
 
     def repositories(self, owner: str, query: Any, body: Any) -> tuple[int, Any]:
@@ -187,9 +188,9 @@ class _Api:
             raise Answered(422, "Validation Failed")
         pulls = self.forge.pulls[name]
         for pull in pulls:
-            if self.forge.pull(name, pull["number"])["state"] == "open":
-                if pull["head"]["ref"] == body["head"]:
-                    raise Answered(422, f"A pull request already exists for {body['head']}")
+            is_open = self.forge.pull(name, pull["number"])["state"] == "open"
+            if is_open and pull["head"]["ref"] == body["head"]:
+                raise Answered(422, f"A pull request already exists for {body['head']}")
         pull = {
             "number": len(pulls) + 1, "title": body["title"], "body": body["body"],
             "html_url": f"{self.forge.address}/{name}/pull/{len(pulls) + 1}", "state": "open",

@@ -138,9 +138,9 @@ def _work(desk: Desk, repository: Repository, dry_run: bool) -> _Work | Outcome:
         return Outcome(name, "left", f"the branch {branch.name} is not as we left it")
     decisions = decisions_for(desk.ledger, plan, desk.campaign)
     text = words(desk.campaign, plan, branch, decisions)
-    if pull is not None and request is not None and request.number and not request.draft:
-        if text.draft and not pull.draft:
-            return Outcome(
+    ready = request is not None and request.number and not request.draft
+    if pull is not None and not pull.draft and ready and text.draft:
+        return Outcome(
                 name, "left",
                 f"{pull.address} is no draft, and a change is above safe now: make it one first",
             )  # fmt: skip
@@ -229,7 +229,7 @@ def _decorated(desk: Desk, repository: Repository, forge: Forge, pull: Pull, fou
 def _owners(desk: Desk, repository: Repository, found: _Work) -> tuple[str, ...]:
     """Return whom CODEOWNERS names for what is changed."""
     clone = at(repository, found.branch.base, desk.room)
-    tree = GitTree(clone.folder, found.branch.base, desk.room)
+    tree = GitTree(repository, clone.folder, found.branch.base, desk.room)
     try:
         for name in codeowners.PLACES:
             if tree.kind(name) == "file":

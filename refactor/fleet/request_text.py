@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 from refactor.config import ConfigError
@@ -194,8 +193,8 @@ def _verify(made: Sequence[Change]) -> str:
 def _opt_out() -> str:
     settings = block(["[fleet]", "enabled = false"], "toml")
     return (
-        "Close this: it is not opened again. To keep this repository out of all such campaigns, put "
-        f"this into {code('.dockerfile-refactor.toml')} at its top:\n\n{settings}"
+        "Close this: it is not opened again. To keep this repository out of all such campaigns, "
+        f"put this into {code('.dockerfile-refactor.toml')} at its top:\n\n{settings}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Our open requests are closed with a sentence, and our branches deleted: only while they are ours."""
+"""Open requests are closed with a sentence and branches deleted, as long as they are ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CODEOWNERS: whose the files of a change are, as GitLab reads it (docs.gitlab.com, Code Owners)."""
+"""CODEOWNERS: the owners of changed files, as GitLab reads it (docs.gitlab.com: Code Owners)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def owners(text: str, paths: Iterable[str]) -> tuple[str, ...]:
         words = _WORD.findall(line.removeprefix("!"))
         if words:
             spec = GitIgnoreSpec.from_lines([words[0]])
-            named = words[1:] or default.split()
+            named: Sequence[str] = words[1:] or default.split()
             sections.setdefault(name, []).append((spec, line.startswith("!"), named))
     found: dict[str, None] = {}
     for path in paths:

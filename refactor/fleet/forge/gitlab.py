@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from refactor.fleet.forge.base import (
     ForgeError,
+    Listed,
     Pull,
     Wanted,
     latest,
