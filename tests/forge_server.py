@@ -252,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         with self.forge.lock:
             self.forge.asked.append(what)
-            fault = self._fault(f"{what}?{parts.query}")
+            fault = self._fault(what + f"?{parts.query}" * bool(parts.query))
             if fault.status:
                 headers = [*fault.headers, ("Content-Type", "application/json")]
                 return self._answer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,21 +49,25 @@ class Remote:
             "fetch", "-q", "--no-tags", str(bundle), f"+refs/heads/{branch.name}:{kept}",
             folder=clone.folder, bounds=self._room.bounds,
         )  # fmt: skip
-        self._change(clone.folder, branch.name, expected, f"{branch.head}:refs/heads/{branch.name}")
+        self._change(clone.folder, branch.name, expected, branch.head)
         git("update-ref", "-d", kept, folder=clone.folder)
 
     def delete(self, name: str, expected: str) -> None:
         """Delete a branch if it is at a commit."""
-        self._change(None, name, expected, f":refs/heads/{name}")
+        with tempfile.TemporaryDirectory(prefix="dfr-") as folder:
+            git("init", "-q", "--bare", "--template=", folder)  # git pushes from somewhere
+            self._change(Path(folder), name, expected, "")
 
-    def _change(self, folder: Path | None, name: str, expected: str, change: str) -> None:
-        lease = f"--force-with-lease=refs/heads/{name}:{expected}"
+    def _change(self, folder: Path, name: str, expected: str, commit: str) -> None:
+        ref = f"refs/heads/{name}"
         try:
             git(
-                *_PUSH, lease, "--", self._address, change, folder=folder,
-                bounds=self._room.bounds, more=self._more,
+                *_PUSH, f"--force-with-lease={ref}:{expected}", "--", self._address,
+                f"{commit}:{ref}", folder=folder, bounds=self._room.bounds, more=self._more,
             )  # fmt: skip
-        except GitError as error:
-            if "stale info" in str(error):
+        except GitError:
+            now = self.heads(name).get(name, "")
+            if now == expected:
+                raise
+            if now != commit:  # else it was done, and the answer lost
                 raise Taken(f"the branch {name} has changed meanwhile") from None
-            raise
