@@ -118,7 +118,7 @@ def judged(ledger: Ledger, rows: Iterable[Row]) -> tuple[list[Row], list[str]]:
 
 
 def record(ledger: Ledger, rows: Iterable[Row]) -> None:
-    """Put decisions into a ledger; of two on the same the later one holds, whichever comes first."""
+    """Put decisions into a ledger; of two on the same the later one holds, in any order."""
     known = {ruling[:4]: ruling.at for ruling in ledger.decisions()}
     with ledger.transaction():
         for ruling, count in rows:
