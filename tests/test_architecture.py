@@ -96,6 +96,8 @@ LAYERS = (
     {"discover", "batch", "docs", "since", "write"},
     {"interactive", "reviewed", "init"},
     {f"fleet.{name}" for name in "campaign ledger records".split()},
+    {"fleet.group_decisions"},
+    {"fleet.reviewing"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
     {"report"},
     {"fleet", "proof", "server"},

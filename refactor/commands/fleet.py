@@ -11,7 +11,9 @@ from typer.core import TyperGroup
 _LATER = {
     "init": "fleet_init",
     "plan": "fleet_plan",
+    "review": "fleet_review",
     "apply": "fleet_apply",
+    "report": "fleet_report",
 }
 
 HELP = """Refactor the Dockerfiles of many repositories: a campaign, phase by phase.
@@ -23,6 +25,7 @@ is not done twice. Nothing of a repository is executed.
 \b
   dfr fleet init slim --list repositories.txt --level suggested
   dfr fleet plan slim
+  dfr fleet review slim
   dfr fleet apply slim --pilot 5%
 """
 
