@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import signal
@@ -9,8 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
 
+from refactor import config as configuration
+from refactor.cli import app
 from refactor.fleet.campaign import load
 from refactor.fleet.ledger import Ledger
 from refactor.fleet.records import Branch, Plan
@@ -34,14 +40,21 @@ def campaign(folder: Path, listing: Path, level: str = "suggested", more: str = 
     return folder
 
 
-def run(phase: str, folder: Path, *more: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a phase to its end."""
-    ended = subprocess.run(
-        [*DFR, phase, str(folder), *more], capture_output=True, text=True, env=ENVIRONMENT,
-        check=False,
-    )  # fmt: skip
-    assert ended.returncode == code, ended.stderr
-    return ended
+class Ended(NamedTuple):
+    """What a phase printed."""
+
+    stdout: str
+    stderr: str
+
+
+def run(phase: str, folder: Path, *more: str, code: int = 0) -> Ended:
+    """Run a phase to its end, in this process: a new one takes long to start."""
+    configuration.forget()
+    out, err = io.StringIO(), io.StringIO()
+    with patch.dict(os.environ, ENVIRONMENT), redirect_stdout(out), redirect_stderr(err):
+        found = app(["fleet", phase, str(folder), *more], standalone_mode=False)
+    assert (found or 0) == code, err.getvalue()
+    return Ended(out.getvalue(), err.getvalue())
 
 
 def killed(phase: str, folder: Path, chance: random.Random, longest: float) -> bool:

@@ -204,12 +204,12 @@ def test_what_is_too_large_is_left(tmp_path: Path) -> None:
     assert not list((tmp_path / "campaign" / "cache").glob(".new*"))
 
 
-def test_two_gigabytes_of_nothing(tmp_path: Path) -> None:
-    """It is a small pack, and a file that nobody may read whole."""
+def test_a_huge_file_of_nothing(tmp_path: Path) -> None:
+    """A small pack, and a file that nobody may read whole: 2 GB where there is time."""
     place = repository(tmp_path / "a.git", GOOD)
     sparse = tmp_path / "sparse"
     with sparse.open("wb") as file:
-        file.truncate(2 * 1024**3)
+        file.truncate(2 * 1024**3 if "DFR_FLEET" in os.environ else 1024**3 // 8)
     name = git("-c", "core.compression=1", "hash-object", "-w", str(sparse), folder=place)
     tree = git("mktree", "-z", folder=place, input=b"".join(
         b"100644 blob %s\t%s\0" % (name.strip(), path)
