@@ -108,5 +108,6 @@ def test_settings_tell_what_decides_on_a_plan(tmp_path: Path) -> None:
 def test_the_folder_of_a_repository_is_one_part_of_a_path() -> None:
     found = read("")
     assert found.result("host/a b/../c").name == "host%2Fa%20b%2F..%2Fc"
+    assert found.result("..").name == "%2E."
     assert found.result("x" * 900).name != found.result("x" * 901).name
     assert len(found.result("x" * 900).name) < 255

@@ -295,6 +295,16 @@ def test_without_anything_accepted_nothing_is_made(tmp_path: Path) -> None:
     assert not (folder / "results").exists()
 
 
+def test_plans_of_other_settings_are_not_applied(tmp_path: Path) -> None:
+    folder = begun(tmp_path, {"Dockerfile": PIP})
+    run("plan", folder)
+    config = folder / "campaign.toml"
+    config.write_text(config.read_text().replace('"safe"\n[review]', '"risky"\n[review]'))
+    ended = run("apply", folder)
+    assert "without a plan as things are now: 1; `dfr fleet plan` makes it" in ended.stderr
+    assert branches(folder) == []
+
+
 def test_what_is_no_longer_accepted_is_taken_back(tmp_path: Path) -> None:
     folder = begun(tmp_path, {"Dockerfile": PIP})
     run("plan", folder)

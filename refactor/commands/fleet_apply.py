@@ -48,6 +48,8 @@ def apply(
             for job in todo:
                 typer.echo(text.flat(job.repository.id))
             return
+        if missing := phases.unplanned(session.campaign, session.ledger, chosen, options.version()):
+            session.say(f"without a plan as things are now: {missing}; `dfr fleet plan` makes it")
         if not scheduler:
             clones.clear(session.campaign.cache)
         executor = session.executor(jobs, scheduler)

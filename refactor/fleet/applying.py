@@ -23,7 +23,7 @@ from refactor.fleet.planning import Passed, Settings, ready, worked
 from refactor.fleet.records import Branch, Commit, Plan, Repository
 from refactor.fleet.trees import GitTree
 from refactor.patch import unified
-from refactor.source import decode, encode
+from refactor.source import MAX_BYTES, decode, encode
 
 Order = tuple[int, int, str]
 
@@ -130,7 +130,7 @@ def _committed(
     for _, _, texts in fold.states:
         for path in texts:
             is_there = path not in before and tree.kind(path) == "file"
-            before.setdefault(path, decode(tree.head(path, 1 << 30)) if is_there else None)
+            before.setdefault(path, decode(tree.head(path, MAX_BYTES)) if is_there else None)
     now = dict(before)
     stream, commits = [f"reset {_ref(job)}\nfrom {job.plan.base}\n\n".encode()], []
     for orders in _grouped(fold, job.commits.each):

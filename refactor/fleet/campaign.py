@@ -179,7 +179,7 @@ class Campaign:
 
 def folder_name(repository: str) -> str:
     """Return a repository's id as one part of a path, which is not too long."""
-    name = quote(repository, safe="")
+    name = quote(repository, safe="").replace(".", "%2E", repository[:1] == ".")
     if len(name) > 200:
         name = f"{name[:180]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatch
@@ -106,7 +107,7 @@ def addressed(address: str, folder: Path) -> Repository:
     local = folder / address
     if match := _SCP.match(address) if not local.exists() else None:
         return _on_server(match[1], match[2], address)
-    return Repository(_named(str(local.absolute())), str(local.absolute()))
+    return Repository(_named(os.path.abspath(local)), str(local.absolute()))
 
 
 def _on_server(host: str, path: str, address: str) -> Repository:

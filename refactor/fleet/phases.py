@@ -151,12 +151,20 @@ def apply_jobs(
                 return
 
 
+def unplanned(campaign: Campaign, ledger: Ledger, choice: Choice, version: str) -> int:
+    """Return how many repositories have no plan of this program and this campaign."""
+    wanted = choice.of(campaign, ledger)
+    return sum(wanted(one.id) for one in ledger.unplanned(version, campaign.settings))
+
+
 def apply_job(
     campaign: Campaign, ledger: Ledger, found: Settings, repository: Repository
 ) -> applying.Job | None:
     """Return the work on one repository; None if nothing is accepted, or was ever made."""
     known = ledger.plan(repository.id)
-    if known is None or known.state != "planned" or known.settings != found.digest:
+    if known is None or known.state != "planned":
+        return None
+    if (known.version, known.settings) != (found.version, found.digest):
         return None
     decisions = decisions_for(ledger, known, campaign)
     if not any(d.accept for decided in decisions.values() for d in decided.decisions):

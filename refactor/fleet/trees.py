@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from refactor.context import MAX_NAMES, clean
+from refactor.context import clean
 from refactor.discover import is_dockerfile
 from refactor.fleet.clones import Room, fetch
 from refactor.fleet.git import GitError, Object, Objects, TooMuch
@@ -73,11 +73,11 @@ class GitTree:
         return _KINDS.get(self._entry(path)[0], "") if ".." not in path.split("/") else ""
 
     def names(self, folder: str) -> tuple[str, ...]:
-        """Return the sorted names in a folder, at most `MAX_NAMES` + 1; none if it is no folder."""
+        """Return the sorted names in a folder, all of them; none if it is no folder."""
         folder = clean(folder)
         if ".." in folder.split("/"):
             return ()
-        return tuple(sorted(self._folder(folder))[: MAX_NAMES + 1])
+        return tuple(sorted(self._folder(folder)))
 
     def head(self, path: str, count: int) -> bytes:
         """Return at most the first `count` bytes of a file."""
