@@ -108,7 +108,7 @@ def test_publishing_again_changes_nothing(shop: Forge, tmp_path: Path) -> None:
 def test_it_is_a_draft_while_a_change_is_above_safe(shop: Forge, tmp_path: Path) -> None:
     found = campaign(shop, tmp_path / "c", "suggested")
     accept_all(found)
-    assert published(found, dry_run=True)[0].words == f"{OURS} would be opened as a draft"
+    assert published(found, dry_run=True)[0].reason == f"{OURS} would be opened as a draft"
     assert shop.pulls[SHOP] == []
     assert states(published(found)) == ["opened"]
     assert request(shop)["draft"] is True
@@ -128,7 +128,7 @@ def test_what_others_push_to_our_branch_is_never_overwritten(shop: Forge, tmp_pa
     published(found)
     theirs = shop.commit(SHOP, OURS, {"fix": "by hand\n"})
     accept_all(found)
-    assert published(found)[0] == (
+    assert published(found)[0][:3] == (
         wanted(found)[0].id, "left", f"the branch {OURS} is not as we left it",
     )  # fmt: skip
     assert shop.heads(SHOP)[OURS] == theirs
@@ -141,7 +141,7 @@ def test_what_others_push_to_our_branch_is_never_overwritten(shop: Forge, tmp_pa
     assert shop.heads(SHOP)[OURS] == theirs
     recorded = found.ledger.request(repository.id)
     assert recorded is not None
-    assert look(found, repository, recorded).words.endswith("others have pushed to the branch")
+    assert look(found, repository, recorded).reason.endswith("others have pushed to the branch")
 
 
 def test_a_branch_of_that_name_may_be_others(shop: Forge, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_one_who_pushes_between_our_look_and_our_push_is_not_overwritten(
     monkeypatch.setattr(
         found.servers.pace, "wait", lambda: pushed.append(shop.commit(SHOP, OURS, {"x": "1\n"}))
     )
-    assert published(found)[0][1:] == ("left", f"the branch {OURS} has changed meanwhile")
+    assert published(found)[0][1:3] == ("left", f"the branch {OURS} has changed meanwhile")
     assert shop.heads(SHOP)[OURS] == pushed[0]
 
 
@@ -171,7 +171,7 @@ def test_a_closed_request_is_not_opened_again(shop: Forge, tmp_path: Path) -> No
     accept_all(found)
     head = shop.heads(SHOP)[OURS]
     for _ in range(2):
-        assert published(found)[0][1:] == ("left", "the request is closed, and not opened again")
+        assert published(found)[0][1:3] == ("left", "the request is closed, and not opened again")
     assert shop.heads(SHOP)[OURS] == head
     recorded = found.ledger.request(wanted(found)[0].id)
     assert recorded is not None
@@ -212,7 +212,7 @@ def test_one_that_is_ready_does_not_become_riskier(shop: Forge, tmp_path: Path) 
     accept_all(found)
     outcome = published(found)[0]
     assert outcome.state == "left"
-    assert "is no draft, and a change is above safe now" in outcome.words
+    assert "is no draft, and a change is above safe now" in outcome.reason
     assert shop.heads(SHOP)[OURS] == head
 
 
@@ -220,7 +220,7 @@ def test_labels_and_reviewers_may_be_declined(shop: Forge, tmp_path: Path) -> No
     found = campaign(shop, tmp_path / "c", more='[request]\nreviewers = ["nobody"]\n')
     outcome = published(found)[0]
     assert outcome.state == "opened"
-    assert "reviewers: 127.0.0.1: POST" in outcome.words
+    assert "reviewers: 127.0.0.1: POST" in outcome.reason
     assert states(published(found)) == ["unchanged"]
 
 
@@ -229,7 +229,7 @@ def test_a_protected_branch_is_said(shop: Forge, tmp_path: Path) -> None:
     found = campaign(shop, tmp_path / "c")
     outcome = published(found)[0]
     assert outcome.state == "failed"
-    assert "protected branch" in outcome.words
+    assert "protected branch" in outcome.reason
     assert shop.pulls[SHOP] == []
 
 
@@ -333,7 +333,7 @@ def test_status_says_how_requests_stand(shop: Forge, tmp_path: Path) -> None:
     published(found)
     assert status(found).state == "open"
     shop.checks[SHOP] = "failure"
-    assert status(found)[1:] == ("failing", f"{shop.address}/{SHOP}/pull/1, CI failing")
+    assert status(found)[1:3] == ("failing", f"{shop.address}/{SHOP}/pull/1, CI failing")
     shop.checks[SHOP] = "success"
     shop.commit(SHOP, "main", {"Dockerfile": "FROM debian:trixie\nMAINTAINER you\nRUN true\n"})
     assert status(found).state == "conflicted"
@@ -349,7 +349,7 @@ def test_status_sees_a_merge(shop: Forge, tmp_path: Path) -> None:
     published(found)
     shop.merge(SHOP, 1)
     assert status(found).state == "merged"
-    assert published(found)[0][1:] == ("left", "the request is merged, and not opened again")
+    assert published(found)[0][1:3] == ("left", "the request is merged, and not opened again")
 
 
 def refreshed(found: Desk, version: str = "1") -> list[Outcome]:
@@ -388,7 +388,7 @@ def test_a_request_that_is_needed_no_more_is_said(shop: Forge, tmp_path: Path) -
     shop.commit(SHOP, "main", {"Dockerfile": "FROM debian:bookworm\nCMD true\n"})
     outcomes = refreshed(found)
     assert states(outcomes) == ["left"]
-    assert "nothing is left to ask for" in outcomes[0].words
+    assert "nothing is left to ask for" in outcomes[0].reason
     assert roll_back(found, wanted(found)[0]).state == "closed"
 
 
@@ -423,7 +423,7 @@ def test_what_is_merged_is_not_rolled_back(shop: Forge, tmp_path: Path) -> None:
     found = campaign(shop, tmp_path / "c")
     published(found)
     shop.merge(SHOP, 1)
-    assert roll_back(found, wanted(found)[0])[1:] == (
+    assert roll_back(found, wanted(found)[0])[1:3] == (
         "left", f"{shop.address}/{SHOP}/pull/1 is merged",
     )  # fmt: skip
     assert shop.comments == {}
