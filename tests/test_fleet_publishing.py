@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -292,6 +294,20 @@ def test_faults_make_no_second_request(
     assert request(shop)["labels"] == ["docker"]
 
 
+def killed(forge: Forge, step: str, when: str, *words: Path | str) -> None:
+    """Run a program that is killed before or after a request is carried out."""
+    forge.faults.append((step, Fault(how=f"kill {when}")))
+    with forge.lock:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.fleet_desk", *words],
+            cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        forge.victim = process.pid
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    assert forge.faults == []
+
+
 STEPS = ("GET .*pulls", "POST .*git-receive-pack", "POST .*pulls", "POST .*labels")
 
 
@@ -302,16 +318,7 @@ def test_a_run_that_is_killed_is_taken_up(
 ) -> None:
     found = campaign(shop, tmp_path / "c", more='[request]\nlabels = ["docker"]\n')
     found.ledger.close()
-    shop.faults.append((step, Fault(how=f"kill {when}")))
-    with shop.lock:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fleet_desk", str(tmp_path / "c")],
-            cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        shop.victim = process.pid
-    process.communicate(timeout=60)
-    assert process.returncode == -9
-    assert shop.faults == []
+    killed(shop, step, when, tmp_path / "c", "publish")
     again = desk(tmp_path / "c")
     assert published(again)[0].state in ("opened", "refreshed")
     assert request(shop)["labels"] == ["docker"]
@@ -419,6 +426,20 @@ def test_rolling_back_is_taken_up(shop: Forge, tmp_path: Path) -> None:
     assert list(shop.heads(SHOP)) == ["main"]
 
 
+@pytest.mark.parametrize("step", ["POST .*comments", "PATCH", "POST .*git-receive-pack"])
+def test_rolling_back_that_is_killed_is_taken_up(shop: Forge, tmp_path: Path, step: str) -> None:
+    found = campaign(shop, tmp_path / "c")
+    published(found)
+    found.ledger.close()
+    killed(shop, step, "after", tmp_path / "c", "rollback")
+    again = desk(tmp_path / "c")
+    roll_back(again, wanted(again)[0])
+    assert roll_back(again, wanted(again)[0]).state == "unchanged"
+    assert list(shop.heads(SHOP)) == ["main"]
+    assert request(shop)["state"] == "closed"
+    assert shop.comments[SHOP, 1] == [sentence("slim")]
+
+
 def test_what_is_merged_is_not_rolled_back(shop: Forge, tmp_path: Path) -> None:
     found = campaign(shop, tmp_path / "c")
     published(found)
@@ -429,9 +450,20 @@ def test_what_is_merged_is_not_rolled_back(shop: Forge, tmp_path: Path) -> None:
     assert shop.comments == {}
 
 
+class Watched(subprocess.Popen[bytes]):
+    """A process whose command line is remembered."""
+
+    lines: ClassVar[list[str]] = []
+
+    def __init__(self, args: Any, **more: Any) -> None:
+        self.lines.append(str(args))
+        super().__init__(args, **more)
+
+
 def test_the_token_is_written_nowhere(
-    shop: Forge, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    shop: Forge, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(subprocess, "Popen", Watched)
     found = campaign(shop, tmp_path / "c", more='[request]\nlabels = ["docker"]\n')
     shop.faults += [
         ("GET .*pulls", Fault(502)), ("POST .*pulls", Fault(403, message=f"Not with {TOKEN}")),
@@ -443,7 +475,8 @@ def test_the_token_is_written_nowhere(
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert TOKEN.encode() not in path.read_bytes(), path
-    assert not [words for words in told if TOKEN in words]
+    assert not [words for words in (*told, *Watched.lines) if TOKEN in words]
+    assert any("--force-with-lease" in line for line in Watched.lines)
     assert TOKEN not in "".join(capfd.readouterr())
 
 
