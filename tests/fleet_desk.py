@@ -1,11 +1,12 @@
 """A campaign on the tests' forge: made, planned and applied, and published by a clock of its own.
 
-As a program (`python -m tests.fleet_desk FOLDER`) it publishes a campaign, for tests that kill it.
+As a program (`python -m tests.fleet_desk FOLDER publish|rollback`) it is for tests that kill it.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from refactor.fleet import inventory, phases
@@ -16,6 +17,7 @@ from refactor.fleet.forge.servers import Servers
 from refactor.fleet.ledger import Ledger
 from refactor.fleet.publishing import Desk, Outcome, publish
 from refactor.fleet.records import Repository
+from refactor.fleet.rolling_back import roll_back
 from tests.fleet_clock import StillClock
 
 VERSION = "1"
@@ -68,5 +70,9 @@ def published(found: Desk, dry_run: bool = False) -> list[Outcome]:
 
 
 if __name__ == "__main__":
-    for outcome in published(desk(Path(sys.argv[1]))):
-        print(*outcome)
+    opened = desk(Path(sys.argv[1]))
+    phases_of: dict[str, Callable[[Desk, Repository], Outcome]] = {
+        "publish": publish, "rollback": roll_back,
+    }  # fmt: skip
+    for repository in wanted(opened):
+        phases_of[sys.argv[2]](opened, repository)

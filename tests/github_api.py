@@ -67,7 +67,7 @@ class Fault(NamedTuple):
 
 
 class Api:
-    """What a server was asked, and what of it was wrong."""
+    """What a server was asked, and what of it was wrong: here by GitHub's description."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, Any]] = []
@@ -76,6 +76,14 @@ class Api:
         self.examples: dict[tuple[str, str], Any] = {}
         self.address = ""
         self.released = threading.Event()
+
+    def problems(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> list[str]:
+        """Return what the description does not allow in a request."""
+        return list(problems(method, target, body, headers))
+
+    def example(self, method: str, path: str) -> tuple[int, Any]:
+        """Return the status and the example of an operation that succeeds."""
+        return example(method, path)
 
 
 @cache
@@ -146,14 +154,14 @@ class _Handler(BaseHTTPRequestHandler):
         api, path = self.api, urlsplit(self.path).path
         headers = {name.lower(): value for name, value in self.headers.items()}
         api.asked.append((self.command, self.path, json.loads(body) if body else None))
-        api.wrong += problems(self.command, self.path, body, headers)
+        api.wrong += api.problems(self.command, self.path, body, headers)
         fault = api.faults.popleft() if api.faults else Fault()
         if fault.how in ("silent", "lost"):
             if fault.how == "silent":
                 api.released.wait(10)
             self.close_connection = True
             return
-        status, data = example(self.command, path)
+        status, data = api.example(self.command, path)
         data = api.examples.get((self.command, path), data)
         if fault.status:
             status, data = fault.status, {"message": fault.message}

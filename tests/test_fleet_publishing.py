@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -108,7 +110,7 @@ def test_publishing_again_changes_nothing(shop: Forge, tmp_path: Path) -> None:
 def test_it_is_a_draft_while_a_change_is_above_safe(shop: Forge, tmp_path: Path) -> None:
     found = campaign(shop, tmp_path / "c", "suggested")
     accept_all(found)
-    assert published(found, dry_run=True)[0].words == f"{OURS} would be opened as a draft"
+    assert published(found, dry_run=True)[0].reason == f"{OURS} would be opened as a draft"
     assert shop.pulls[SHOP] == []
     assert states(published(found)) == ["opened"]
     assert request(shop)["draft"] is True
@@ -128,7 +130,7 @@ def test_what_others_push_to_our_branch_is_never_overwritten(shop: Forge, tmp_pa
     published(found)
     theirs = shop.commit(SHOP, OURS, {"fix": "by hand\n"})
     accept_all(found)
-    assert published(found)[0] == (
+    assert published(found)[0][:3] == (
         wanted(found)[0].id, "left", f"the branch {OURS} is not as we left it",
     )  # fmt: skip
     assert shop.heads(SHOP)[OURS] == theirs
@@ -141,7 +143,7 @@ def test_what_others_push_to_our_branch_is_never_overwritten(shop: Forge, tmp_pa
     assert shop.heads(SHOP)[OURS] == theirs
     recorded = found.ledger.request(repository.id)
     assert recorded is not None
-    assert look(found, repository, recorded).words.endswith("others have pushed to the branch")
+    assert look(found, repository, recorded).reason.endswith("others have pushed to the branch")
 
 
 def test_a_branch_of_that_name_may_be_others(shop: Forge, tmp_path: Path) -> None:
@@ -160,7 +162,7 @@ def test_one_who_pushes_between_our_look_and_our_push_is_not_overwritten(
     monkeypatch.setattr(
         found.servers.pace, "wait", lambda: pushed.append(shop.commit(SHOP, OURS, {"x": "1\n"}))
     )
-    assert published(found)[0][1:] == ("left", f"the branch {OURS} has changed meanwhile")
+    assert published(found)[0][1:3] == ("left", f"the branch {OURS} has changed meanwhile")
     assert shop.heads(SHOP)[OURS] == pushed[0]
 
 
@@ -171,7 +173,7 @@ def test_a_closed_request_is_not_opened_again(shop: Forge, tmp_path: Path) -> No
     accept_all(found)
     head = shop.heads(SHOP)[OURS]
     for _ in range(2):
-        assert published(found)[0][1:] == ("left", "the request is closed, and not opened again")
+        assert published(found)[0][1:3] == ("left", "the request is closed, and not opened again")
     assert shop.heads(SHOP)[OURS] == head
     recorded = found.ledger.request(wanted(found)[0].id)
     assert recorded is not None
@@ -212,7 +214,7 @@ def test_one_that_is_ready_does_not_become_riskier(shop: Forge, tmp_path: Path) 
     accept_all(found)
     outcome = published(found)[0]
     assert outcome.state == "left"
-    assert "is no draft, and a change is above safe now" in outcome.words
+    assert "is no draft, and a change is above safe now" in outcome.reason
     assert shop.heads(SHOP)[OURS] == head
 
 
@@ -220,7 +222,7 @@ def test_labels_and_reviewers_may_be_declined(shop: Forge, tmp_path: Path) -> No
     found = campaign(shop, tmp_path / "c", more='[request]\nreviewers = ["nobody"]\n')
     outcome = published(found)[0]
     assert outcome.state == "opened"
-    assert "reviewers: 127.0.0.1: POST" in outcome.words
+    assert "reviewers: 127.0.0.1: POST" in outcome.reason
     assert states(published(found)) == ["unchanged"]
 
 
@@ -229,7 +231,7 @@ def test_a_protected_branch_is_said(shop: Forge, tmp_path: Path) -> None:
     found = campaign(shop, tmp_path / "c")
     outcome = published(found)[0]
     assert outcome.state == "failed"
-    assert "protected branch" in outcome.words
+    assert "protected branch" in outcome.reason
     assert shop.pulls[SHOP] == []
 
 
@@ -292,6 +294,20 @@ def test_faults_make_no_second_request(
     assert request(shop)["labels"] == ["docker"]
 
 
+def killed(forge: Forge, step: str, when: str, *words: Path | str) -> None:
+    """Run a program that is killed before or after a request is carried out."""
+    forge.faults.append((step, Fault(how=f"kill {when}")))
+    with forge.lock:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.fleet_desk", *words],
+            cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        forge.victim = process.pid
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    assert forge.faults == []
+
+
 STEPS = ("GET .*pulls", "POST .*git-receive-pack", "POST .*pulls", "POST .*labels")
 
 
@@ -302,16 +318,7 @@ def test_a_run_that_is_killed_is_taken_up(
 ) -> None:
     found = campaign(shop, tmp_path / "c", more='[request]\nlabels = ["docker"]\n')
     found.ledger.close()
-    shop.faults.append((step, Fault(how=f"kill {when}")))
-    with shop.lock:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fleet_desk", str(tmp_path / "c")],
-            cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        shop.victim = process.pid
-    process.communicate(timeout=60)
-    assert process.returncode == -9
-    assert shop.faults == []
+    killed(shop, step, when, tmp_path / "c", "publish")
     again = desk(tmp_path / "c")
     assert published(again)[0].state in ("opened", "refreshed")
     assert request(shop)["labels"] == ["docker"]
@@ -333,7 +340,7 @@ def test_status_says_how_requests_stand(shop: Forge, tmp_path: Path) -> None:
     published(found)
     assert status(found).state == "open"
     shop.checks[SHOP] = "failure"
-    assert status(found)[1:] == ("failing", f"{shop.address}/{SHOP}/pull/1, CI failing")
+    assert status(found)[1:3] == ("failing", f"{shop.address}/{SHOP}/pull/1, CI failing")
     shop.checks[SHOP] = "success"
     shop.commit(SHOP, "main", {"Dockerfile": "FROM debian:trixie\nMAINTAINER you\nRUN true\n"})
     assert status(found).state == "conflicted"
@@ -349,7 +356,7 @@ def test_status_sees_a_merge(shop: Forge, tmp_path: Path) -> None:
     published(found)
     shop.merge(SHOP, 1)
     assert status(found).state == "merged"
-    assert published(found)[0][1:] == ("left", "the request is merged, and not opened again")
+    assert published(found)[0][1:3] == ("left", "the request is merged, and not opened again")
 
 
 def refreshed(found: Desk, version: str = "1") -> list[Outcome]:
@@ -388,7 +395,7 @@ def test_a_request_that_is_needed_no_more_is_said(shop: Forge, tmp_path: Path) -
     shop.commit(SHOP, "main", {"Dockerfile": "FROM debian:bookworm\nCMD true\n"})
     outcomes = refreshed(found)
     assert states(outcomes) == ["left"]
-    assert "nothing is left to ask for" in outcomes[0].words
+    assert "nothing is left to ask for" in outcomes[0].reason
     assert roll_back(found, wanted(found)[0]).state == "closed"
 
 
@@ -419,19 +426,44 @@ def test_rolling_back_is_taken_up(shop: Forge, tmp_path: Path) -> None:
     assert list(shop.heads(SHOP)) == ["main"]
 
 
+@pytest.mark.parametrize("step", ["POST .*comments", "PATCH", "POST .*git-receive-pack"])
+def test_rolling_back_that_is_killed_is_taken_up(shop: Forge, tmp_path: Path, step: str) -> None:
+    found = campaign(shop, tmp_path / "c")
+    published(found)
+    found.ledger.close()
+    killed(shop, step, "after", tmp_path / "c", "rollback")
+    again = desk(tmp_path / "c")
+    roll_back(again, wanted(again)[0])
+    assert roll_back(again, wanted(again)[0]).state == "unchanged"
+    assert list(shop.heads(SHOP)) == ["main"]
+    assert request(shop)["state"] == "closed"
+    assert shop.comments[SHOP, 1] == [sentence("slim")]
+
+
 def test_what_is_merged_is_not_rolled_back(shop: Forge, tmp_path: Path) -> None:
     found = campaign(shop, tmp_path / "c")
     published(found)
     shop.merge(SHOP, 1)
-    assert roll_back(found, wanted(found)[0])[1:] == (
+    assert roll_back(found, wanted(found)[0])[1:3] == (
         "left", f"{shop.address}/{SHOP}/pull/1 is merged",
     )  # fmt: skip
     assert shop.comments == {}
 
 
+class Watched(subprocess.Popen[bytes]):
+    """A process whose command line is remembered."""
+
+    lines: ClassVar[list[str]] = []
+
+    def __init__(self, args: Any, **more: Any) -> None:
+        self.lines.append(str(args))
+        super().__init__(args, **more)
+
+
 def test_the_token_is_written_nowhere(
-    shop: Forge, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    shop: Forge, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(subprocess, "Popen", Watched)
     found = campaign(shop, tmp_path / "c", more='[request]\nlabels = ["docker"]\n')
     shop.faults += [
         ("GET .*pulls", Fault(502)), ("POST .*pulls", Fault(403, message=f"Not with {TOKEN}")),
@@ -443,7 +475,8 @@ def test_the_token_is_written_nowhere(
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert TOKEN.encode() not in path.read_bytes(), path
-    assert not [words for words in told if TOKEN in words]
+    assert not [words for words in (*told, *Watched.lines) if TOKEN in words]
+    assert any("--force-with-lease" in line for line in Watched.lines)
     assert TOKEN not in "".join(capfd.readouterr())
 
 

@@ -13,6 +13,10 @@ _LATER = {
     "plan": "fleet_plan",
     "review": "fleet_review",
     "apply": "fleet_apply",
+    "publish": "fleet_requests",
+    "status": "fleet_requests",
+    "refresh": "fleet_requests",
+    "rollback": "fleet_requests",
     "report": "fleet_report",
 }
 
@@ -27,6 +31,8 @@ is not done twice. Nothing of a repository is executed.
   dfr fleet plan slim
   dfr fleet review slim
   dfr fleet apply slim --pilot 5%
+  dfr fleet publish slim --limit 10
+  dfr fleet status slim
 """
 
 

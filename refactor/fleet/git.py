@@ -111,7 +111,7 @@ def _error(word: str, code: int, said: IO[bytes], bounds: Bounds) -> GitError:
     text = said.read().decode("utf-8", "replace")
     if bounds.bytes and os.strerror(errno.EFBIG) in text:
         return TooMuch(f"larger than {bounds.bytes} bytes")
-    lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:"))]
+    lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:", "remote:"))]
     told = " ".join(lines or text.splitlines()[-3:]) or f"ended with {code}"
     return GitError(f"git {word}: {without_user(told)[:500]}")
 

@@ -34,7 +34,8 @@ class Outcome(NamedTuple):
 
     repository: str
     state: str
-    words: str = ""
+    reason: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -46,12 +46,10 @@ def _rolled_back(desk: Desk, repository: Repository, words: str, dry_run: bool) 
         what = f"{pull.address} would be closed, and " if pull and is_open else ""
         return Outcome(name, "would", f"{what}{branch} would be deleted")
     _taken_back(desk, repository, pull if is_open else None, head, words)
-    if request is None and pull is None:
-        desk.record(Request(name, 0, "", "closed", head, checks="none", note="rolled back"))
-    else:
-        found = request or Request(name, pull.number if pull else 0, "", "closed", head)
-        desk.record(found._replace(state="closed", conflict=False, note="rolled back"))
-    return Outcome(name, "closed", pull.address if pull else branch)
+    found = request or Request(name, pull.number if pull else 0, "", "closed", head, checks="none")
+    address = pull.address if pull else found.address
+    desk.record(found._replace(state="closed", address=address, conflict=False, note="rolled back"))
+    return Outcome(name, "closed", address or branch)
 
 
 def _taken_back(

@@ -49,7 +49,7 @@ def told(request: Request) -> str:
 def _request(desk: Desk, repository: Repository, forge: Forge, request: Request) -> Request:
     where = place(repository.address)
     pull = forge.look(where, request.number)
-    checks = forge.checks(where, pull.head) if pull.state == "open" else request.checks
+    checks = forge.checks(where, pull) if pull.state == "open" else request.checks
     foreign = pull.state == "open" and not desk.is_ours(repository.id, pull.head)
     note = "others have pushed to the branch" if foreign else ""
     return request._replace(

@@ -82,8 +82,8 @@ class Forge(Protocol):
     def close(self, place: str, number: int, words: str) -> None:
         """Say why in a comment, unless that has been said, and close the request."""
 
-    def checks(self, place: str, head: str) -> str:
-        """Return what CI says of a commit: passing, failing, pending, or none."""
+    def checks(self, place: str, pull: Pull) -> str:
+        """Return what CI says of a request: passing, failing, pending, or none."""
 
 
 @contextmanager

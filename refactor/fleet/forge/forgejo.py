@@ -102,9 +102,9 @@ class Forgejo:
         self._client.set("PATCH", f"{_path(place)}/pulls/{number}", {"state": "closed"})
 
     @understood("Forgejo")
-    def checks(self, place: str, head: str) -> str:
-        """Return what the statuses of a commit say together."""
-        found = self._client.get(f"{_path(place)}/commits/{quote(head, safe='')}/status")
+    def checks(self, place: str, pull: Pull) -> str:
+        """Return what the statuses of its commit say together."""
+        found = self._client.get(f"{_path(place)}/commits/{quote(pull.head, safe='')}/status")
         return _CHECKS.get(found["state"], "pending") if found["total_count"] else "none"
 
 
@@ -125,6 +125,7 @@ def _from(items: Iterator[Any], branch: str) -> Iterator[Pull]:
 
 @understood("Forgejo")
 def _pull(item: Any) -> Pull:
+    """Return a request; a draft is never `mergeable`, whether there are conflicts or not."""
     return Pull(
         item["number"],
         item["html_url"],
@@ -132,7 +133,7 @@ def _pull(item: Any) -> Pull:
         item["head"]["sha"],
         item.get("body") or "",
         bool(item.get("draft")),
-        item.get("mergeable") is False and not item.get("merged"),
+        item.get("mergeable") is False and not (item.get("draft") or item.get("merged")),
     )
 
 

@@ -94,9 +94,9 @@ class GitHub:
         self._client.set("PATCH", f"{_path(place)}/pulls/{number}", {"state": "closed"})
 
     @understood("GitHub")
-    def checks(self, place: str, head: str) -> str:
-        """Return what the checks and the statuses of a commit say together."""
-        commit = f"{_path(place)}/commits/{quote(head, safe='')}"
+    def checks(self, place: str, pull: Pull) -> str:
+        """Return what the checks and the statuses of its commit say together."""
+        commit = f"{_path(place)}/commits/{quote(pull.head, safe='')}"
         runs = self._client.get(f"{commit}/check-runs", per_page=100, filter="latest")["check_runs"]
         status = self._client.get(f"{commit}/status", per_page=100)
         states = [run["conclusion"] or "pending" for run in runs]

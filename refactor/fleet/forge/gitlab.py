@@ -106,11 +106,10 @@ class GitLab:
         self._put(place, number, {"state_event": "close"})
 
     @understood("GitLab")
-    def checks(self, place: str, head: str) -> str:
-        """Return what the latest pipeline of a commit says."""
-        found = self._client.get(
-            f"{_path(place)}/pipelines", sha=head, order_by="id", sort="desc", per_page=1
-        )
+    def checks(self, place: str, pull: Pull) -> str:
+        """Return what its latest pipeline says, be it of the branch or of what a merge makes."""
+        path = f"{_path(place)}/merge_requests/{pull.number}/pipelines"
+        found = sorted(self._client.get(path), key=lambda one: one["id"], reverse=True)
         return _CHECKS.get(found[0]["status"], "pending") if found else "none"
 
     def _put(self, place: str, number: int, body: dict[str, Any]) -> None:
