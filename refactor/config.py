@@ -85,9 +85,10 @@ def _nearest(folder: Path) -> Path | None:
 @lru_cache(maxsize=256)
 def _table(path: Path) -> dict[str, Any] | None:
     try:
-        return _own(path.read_text(encoding="utf-8"), path)
-    except OSError as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
+    return _own(text, path)
 
 
 def _own(text: str, path: Path) -> dict[str, Any] | None:

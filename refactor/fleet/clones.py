@@ -49,6 +49,7 @@ def newest(repository: Repository, room: Room) -> Clone:
     folder = _folder(repository, room)
     where = address(repository.address)
     if folder.is_dir():
+        _unlock(folder)
         clone = Clone(folder, _head(folder))
         listed = git(
             "ls-remote", "--", where, f"refs/heads/{repository.branch or clone.branch}",
@@ -64,6 +65,7 @@ def at(repository: Repository, base: str, room: Room) -> Clone:
     """Return a clone that has a commit; raise GitError if the repository has it no more."""
     folder = _folder(repository, room)
     if folder.is_dir():
+        _unlock(folder)
         with suppress(GitError):
             git("cat-file", "-e", f"{base}^{{commit}}", folder=folder, bounds=room.bounds)
             os.utime(folder)
@@ -115,6 +117,12 @@ def _credentials(repository: Repository) -> dict[str, str]:
     from refactor.fleet.forge.tokens import git_environment
 
     return dict(git_environment(repository.address, repository.forge, repository.server))
+
+
+def _unlock(folder: Path) -> None:
+    """Remove the locks of a git that was killed: no other works here now."""
+    for lock in (*folder.glob("*.lock"), *folder.glob("refs/**/*.lock")):
+        lock.unlink(missing_ok=True)
 
 
 def _folder(repository: Repository, room: Room) -> Path:

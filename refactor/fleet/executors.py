@@ -46,7 +46,7 @@ class Here:
     def run(self, work: Callable[[J], R], jobs: Iterable[J]) -> Iterator[tuple[J, R | Lost]]:
         """Yield each job with its result."""
         for job in jobs:
-            yield job, work(job)
+            yield job, _done(work, job)
 
 
 class _Worker(NamedTuple):
@@ -130,15 +130,33 @@ def _started(work: Callable[[Any], Any], workers: list[_Worker]) -> _Worker:
 
 
 def _serve(work: Callable[[Any], Any], line: Connection, others: list[Connection]) -> None:
-    """Work until nobody asks any more: also when whoever asked was killed."""
+    """Work until nobody asks any more, and not on when whoever asked was killed."""
+    from threading import Thread
+
     os.setsid()  # so that all that it starts can be ended with it
+    Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in others:
         other.close()
     with suppress(EOFError, OSError):
         while True:
-            line.send(work(line.recv()))
+            line.send(_done(work, line.recv()))
     os._exit(0)
+
+
+def _done(work: Callable[[J], R], job: J) -> R | Lost:
+    """Work; a bug that one repository shows must not end a campaign over thousands."""
+    try:
+        return work(job)
+    except Exception as error:
+        return Lost(f"{type(error).__name__}: {error}; please report it")
+
+
+def _follow(parent: int) -> None:
+    """End this worker and what it started as soon as its parent is gone."""
+    while os.getppid() == parent:
+        time.sleep(0.1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _ended(worker: _Worker) -> None:

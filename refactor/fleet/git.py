@@ -8,13 +8,14 @@ as a credential helper or `insteadOf`, holds.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import compress
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -26,9 +27,10 @@ GRACE = 3.0  # between SIGTERM and SIGKILL
 _ALONE = (
     "--no-pager", "-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false",
     "-c", f"core.attributesFile={os.devnull}", "-c", "protocol.ext.allow=never",
-    "-c", "transfer.unpackLimit=1", "-c", "fastImport.unpackLimit=1", "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "submodule.recurse=false",
+    "-c", "transfer.unpackLimit=1", "-c", "fastImport.unpackLimit=1",
+    "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "submodule.recurse=false",
     "-c", "fetch.recurseSubmodules=false", "-c", "fetch.writeCommitGraph=false",
-    "-c", "advice.detachedHead=false", "-c", "init.defaultBranch=main",
+    "-c", "init.defaultBranch=main",
 )  # fmt: skip
 _SET = {
     "GIT_ALLOW_PROTOCOL": ":".join(TRANSPORTS),
@@ -44,6 +46,7 @@ _KEPT = re.compile(
     r"GIT_(?:CONFIG_(?:GLOBAL|SYSTEM|NOSYSTEM)|SSH|SSH_COMMAND|SSH_VARIANT|SSL_\w+|PROXY_\w+)\Z"
 )
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
+MAX_COMMIT = 1024 * 1024
 _BLOCK = 512  # bytes, of `ulimit -f`
 
 
@@ -88,6 +91,7 @@ def git(
             process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
                 env=environment(more), cwd="/",
+                restore_signals=False,  # SIGXFSZ stays ignored: git says what is too large
             )  # fmt: skip
         except OSError as error:
             raise GitError(f"git cannot be run: {error.strerror}; install it") from None
@@ -105,8 +109,7 @@ def git(
 def _error(word: str, code: int, said: IO[bytes], bounds: Bounds) -> GitError:
     said.seek(max(0, said.seek(0, os.SEEK_END) - 4096))
     text = said.read().decode("utf-8", "replace")
-    large = "File too large" in text or "signal 25" in text or -code == signal.SIGXFSZ
-    if bounds.bytes and (large or code == 128 + signal.SIGXFSZ):
+    if bounds.bytes and os.strerror(errno.EFBIG) in text:
         return TooMuch(f"larger than {bounds.bytes} bytes")
     lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:"))]
     told = " ".join(lines or text.splitlines()[-3:]) or f"ended with {code}"
@@ -148,11 +151,17 @@ class Object(NamedTuple):
 
 
 class Objects:
-    """Reads the objects of a bare repository, by one process for all of them."""
+    """Reads the objects of a bare repository, by one process for all of them.
+
+    git is not asked for what is in no pack: before 2.45 it would fetch it, one by one.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self._packs: set[Path] = set()
+        self._present: set[bytes] = set()
+        self._width = 20
 
     def close(self) -> None:
         """End the process."""
@@ -160,29 +169,47 @@ class Objects:
             end(self._process)
             self._process = None
 
+    def are_there(self, names: Iterable[str]) -> list[bool]:
+        """Return of each name whether there is such an object."""
+        for pack in set(self.folder.glob("objects/pack/*.idx")) - self._packs:
+            self._packs.add(pack)
+            self._present |= _packed(pack.read_bytes(), self._width)
+        return [bytes.fromhex(name) in self._present for name in names]
+
+    def commit(self, name: str) -> Object | None:
+        """Return the commit of a name such as HEAD, None if there is none."""
+        found = self._asked([name], MAX_COMMIT)[0]
+        if found is not None:
+            self._width = len(found.id) // 2  # SHA-1, or SHA-256
+        return found
+
     def read(self, names: Sequence[str], most: int) -> list[Object | None]:
         """Return objects by name, and at most `most` bytes of each; None for what is not there.
 
         Raises GitError if git ends early.
         """
+        there = self.are_there(names)
+        found = iter(self._asked(list(compress(names, there)), most))
+        return [next(found) if is_there else None for is_there in there]
+
+    def _asked(self, names: Sequence[str], most: int) -> list[Object | None]:
         found: list[Object | None] = []
         for at in range(0, len(names), 100):  # so few fit into a pipe: nobody waits for the other
-            some = names[at : at + 100]
+            rest = list(names[at : at + 100])
             process = self._running()
             assert process.stdin is not None
             try:
-                process.stdin.write("".join(f"{name}\n" for name in some).encode())
+                process.stdin.write("".join(f"{name}\n" for name in rest).encode())
                 process.stdin.flush()
             except OSError:
                 raise GitError("git cat-file ended early") from None
-            rest = list(some)
             while rest:
                 one, whole = self._next(most)
                 found.append(one)
                 rest.pop(0)
                 if not whole:  # the others have to be asked for again
                     self.close()
-                    found += self.read(rest, most)
+                    found += self._asked(rest, most)
                     break
         return found
 
@@ -213,3 +240,11 @@ class Objects:
         if whole:
             stream.read(1)
         return Object(head[0], head[1], size, data), whole
+
+
+def _packed(index: bytes, width: int) -> set[bytes]:
+    """Return the names in the index of a pack (gitformat-pack(5), version 2)."""
+    if index[:8] != b"\xfftOc\0\0\0\2":
+        raise GitError("a pack with an index of another version")
+    start, count = 8 + 4 * 256, int.from_bytes(index[1028:1032], "big")
+    return {index[at : at + width] for at in range(start, start + count * width, width)}

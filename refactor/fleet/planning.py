@@ -91,7 +91,7 @@ def of_tree(tree: Context, plan: Plan, settings: Settings) -> Plan:
         work, passed_over = ready(tree, settings.config)
     except (ConfigError, Unusable) as error:
         return plan._replace(reason=str(error))
-    counts = tuple(sorted(passed_over.items()))
+    counts = tuple(sorted((why, count) for why, count in passed_over.items() if count))
     if isinstance(work, Passed):
         return plan._replace(state="skipped", reason=work.reason, passed_over=counts)
     files = tuple(_file(one, tree, settings) for one in work)

@@ -52,7 +52,7 @@ class GitTree:
         self._folders: dict[str, dict[str, tuple[str, str]]] = {}
         self._known: dict[str, bytes] = {}
         self._kept = 0
-        found = self.objects.read([commit], MAX_TREE)[0]
+        found = self.objects.commit(commit)
         if found is None or found.kind != "commit":
             raise NoCommit(f"no commit {commit}")
         self.date = _date(found.data)

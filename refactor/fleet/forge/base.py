@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from refactor.fleet.records import Repository
-
 
 class ForgeError(Exception):
     """A forge did not do what it was asked; the message says what, and holds no token."""
@@ -16,6 +14,13 @@ class ForgeError(Exception):
 
 class Unsure(ForgeError):
     """Whether a request was carried out is not known: the answer was lost. Look before asking."""
+
+
+class Listed(NamedTuple):
+    """A repository of an organisation: where git finds it, and why it is left out, if it is."""
+
+    address: str
+    skipped: str = ""
 
 
 class Pull(NamedTuple):
@@ -53,7 +58,7 @@ class Forge(Protocol):
     # whether the forge asks those whom CODEOWNERS names by itself
     asks_owners: bool
 
-    def repositories(self, owner: str) -> Iterator[Repository]:
+    def repositories(self, owner: str) -> Iterator[Listed]:
         """Yield all repositories of an organisation or group, those that are left out too."""
 
     def find(self, place: str, branch: str) -> Pull | None:

@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
+from refactor.config import ConfigError
 from refactor.fleet.forge.base import ForgeError, Unsure
 
 if TYPE_CHECKING:
@@ -95,7 +96,12 @@ class Client:
         self, server: str, scheme: str, token: str, headers: Mapping[str, str], pace: Pace,
         say: Callable[[str], None],
     ) -> None:  # fmt: skip
-        import httpx
+        try:
+            import httpx
+        except ModuleNotFoundError:
+            raise ConfigError(
+                "a forge is asked by httpx: pip install 'dockerfile-refactor[fleet]'"
+            ) from None
 
         self.server = server.rstrip("/")
         self.host = urlsplit(server).hostname or server

@@ -7,9 +7,17 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from refactor.fleet.forge.base import Pull, Wanted, latest, left_out, opened, said, understood
+from refactor.fleet.forge.base import (
+    Listed,
+    Pull,
+    Wanted,
+    latest,
+    left_out,
+    opened,
+    said,
+    understood,
+)
 from refactor.fleet.forge.client import Client, Refused, once
-from refactor.fleet.records import Repository
 
 SERVER = "https://codeberg.org/api/v1"
 SCHEME = "token"
@@ -31,7 +39,7 @@ class Forgejo:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def repositories(self, owner: str) -> Iterator[Repository]:
+    def repositories(self, owner: str) -> Iterator[Listed]:
         """Yield all repositories of an organisation, or of a user where there is none so named."""
         name = quote(owner, safe="")
         try:
@@ -40,22 +48,7 @@ class Forgejo:
             if error.status != 404:
                 raise
             found = self._client.pages(f"/users/{name}/repos", limit=_PAGE)
-        yield from (self._repository(item) for item in found)
-
-    @understood("Forgejo")
-    def _repository(self, item: Any) -> Repository:
-        return Repository(
-            f"{item['html_url'].split('/')[2]}/{item['full_name']}",
-            item["clone_url"],
-            "forgejo",
-            server="" if self._client.server == SERVER else self._client.server,
-            skipped=left_out(
-                archived=item.get("archived"),
-                fork=item.get("fork"),
-                empty=item.get("empty"),
-                disabled=item.get("has_pull_requests") is False,
-            ),
-        )
+        yield from map(_listed, found)
 
     def find(self, place: str, branch: str) -> Pull | None:
         """Return the request from a branch: the open one, or else the latest.
@@ -141,3 +134,14 @@ def _pull(item: Any) -> Pull:
         bool(item.get("draft")),
         item.get("mergeable") is False and not item.get("merged"),
     )
+
+
+@understood("Forgejo")
+def _listed(item: Any) -> Listed:
+    why = left_out(
+        archived=item.get("archived"),
+        fork=item.get("fork"),
+        empty=item.get("empty"),
+        disabled=item.get("has_pull_requests") is False,
+    )
+    return Listed(str(item["clone_url"]), why)

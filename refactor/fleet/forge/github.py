@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from refactor.fleet.forge.base import Pull, Wanted, latest, left_out, opened, said, understood
+from refactor.fleet.forge.base import (
+    Listed,
+    Pull,
+    Wanted,
+    latest,
+    left_out,
+    opened,
+    said,
+    understood,
+)
 from refactor.fleet.forge.client import Client, Refused, once
-from refactor.fleet.records import Repository
 
 SERVER = "https://api.github.com"
 SCHEME = "Bearer"
@@ -24,7 +32,7 @@ class GitHub:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def repositories(self, owner: str) -> Iterator[Repository]:
+    def repositories(self, owner: str) -> Iterator[Listed]:
         """Yield all repositories of an organisation, or of a user where there is none of the name.
 
         An empty one is not told by the list: it is found when it is cloned.
@@ -36,21 +44,7 @@ class GitHub:
             if error.status != 404:
                 raise
             found = self._client.pages(f"/users/{name}/repos", type="owner", per_page=100)
-        yield from (self._repository(item) for item in found)
-
-    @understood("GitHub")
-    def _repository(self, item: Any) -> Repository:
-        return Repository(
-            f"{item['html_url'].split('/')[2]}/{item['full_name']}",
-            item["clone_url"],
-            "github",
-            server="" if self._client.server == SERVER else self._client.server,
-            skipped=left_out(
-                archived=item.get("archived"),
-                disabled=item.get("disabled"),
-                fork=item.get("fork"),
-            ),
-        )
+        yield from map(_listed, found)
 
     def find(self, place: str, branch: str) -> Pull | None:
         """Return the request from a branch: the open one, or else the latest."""
@@ -137,3 +131,13 @@ def _pull(item: Any) -> Pull:
         bool(item.get("draft")),
         item.get("mergeable") is False and item.get("mergeable_state") == "dirty",
     )
+
+
+@understood("GitHub")
+def _listed(item: Any) -> Listed:
+    why = left_out(
+        archived=item.get("archived"),
+        disabled=item.get("disabled"),
+        fork=item.get("fork"),
+    )
+    return Listed(str(item["clone_url"]), why)

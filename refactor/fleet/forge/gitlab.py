@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from refactor.fleet.forge.base import (
     ForgeError,
+    Listed,
     Pull,
     Wanted,
     latest,
@@ -17,7 +18,6 @@ from refactor.fleet.forge.base import (
     understood,
 )
 from refactor.fleet.forge.client import Client, once
-from refactor.fleet.records import Repository
 
 SERVER = "https://gitlab.com/api/v4"
 SCHEME = "Bearer"
@@ -38,28 +38,13 @@ class GitLab:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def repositories(self, owner: str) -> Iterator[Repository]:
+    def repositories(self, owner: str) -> Iterator[Listed]:
         """Yield all projects of a group and of the groups below it."""
         path = f"/groups/{quote(owner, safe='')}/projects"
         found = self._client.pages(
             path, include_subgroups="true", with_shared="false", per_page=100
         )
-        yield from (self._repository(item) for item in found)
-
-    @understood("GitLab")
-    def _repository(self, item: Any) -> Repository:
-        return Repository(
-            f"{item['web_url'].split('/')[2]}/{item['path_with_namespace']}",
-            item["http_url_to_repo"],
-            "gitlab",
-            server="" if self._client.server == SERVER else self._client.server,
-            skipped=left_out(
-                archived=item.get("archived"),
-                fork=item.get("forked_from_project"),
-                empty=item.get("empty_repo") or item.get("default_branch") is None,
-                disabled=item.get("merge_requests_access_level") == "disabled",
-            ),
-        )
+        yield from map(_listed, found)
 
     def find(self, place: str, branch: str) -> Pull | None:
         """Return the request from a branch: the open one, or else the latest."""
@@ -147,3 +132,14 @@ def _pull(item: Any) -> Pull:
         bool(item.get("draft")),
         bool(item.get("has_conflicts")),
     )
+
+
+@understood("GitLab")
+def _listed(item: Any) -> Listed:
+    why = left_out(
+        archived=item.get("archived"),
+        fork=item.get("forked_from_project"),
+        empty=item.get("empty_repo") or item.get("default_branch") is None,
+        disabled=item.get("merge_requests_access_level") == "disabled",
+    )
+    return Listed(str(item["http_url_to_repo"]), why)

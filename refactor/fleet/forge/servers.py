@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
+from refactor.config import ConfigError
 from refactor.fleet.campaign import Campaign, Source
 from refactor.fleet.forge import forgejo, github, gitlab
-from refactor.fleet.forge.base import Forge
+from refactor.fleet.forge.base import Forge, ForgeError
 from refactor.fleet.forge.client import Client, Pace, SystemClock
 from refactor.fleet.forge.tokens import push_environment, token
+from refactor.fleet.inventory import addressed
 from refactor.fleet.records import Repository
 
 _KINDS: Mapping[str, tuple[Any, Callable[[Client], Forge]]] = {
@@ -68,15 +70,21 @@ def servers(campaign: Campaign, say: Callable[[str], None]) -> Servers:
 
 
 def repositories(source: Source, say: Callable[[str], None]) -> Iterator[Repository]:
-    """Yield the repositories of an organisation or group; raise ForgeError.
+    """Yield the repositories of an organisation or group; raise ConfigError if it cannot be asked.
 
-    Those that are left out by the forge's own words (archived, forks, ...) say so; `include` and
-    `exclude` are patterns of their names without the host.
+    Those that the forge says are archived, forks, empty or disabled say so in `skipped`.
     """
-    forge = Servers((source,), say).forge(source.forge, source.url.rstrip("/"))
-    for one in forge.repositories(getattr(source, source.forge)):
-        name = one.id.partition("/")[2]
-        if source.include and not any(fnmatch(name, pattern) for pattern in source.include):
-            continue
-        if not any(fnmatch(name, pattern) for pattern in source.exclude):
-            yield one._replace(branch=source.branch)
+    url = source.url.rstrip("/")
+    try:
+        for one in (
+            Servers((source,), say)
+            .forge(source.forge, url)
+            .repositories(getattr(source, source.forge))
+        ):
+            if not one.address.startswith(("https://", "http://")):
+                raise ForgeError(f"{source.forge}: a repository without an address of HTTP")
+            yield addressed(one.address, Path())._replace(
+                forge=source.forge, server=url, branch=source.branch, skipped=one.skipped
+            )
+    except (ForgeError, ValueError) as error:
+        raise ConfigError(str(error)) from None

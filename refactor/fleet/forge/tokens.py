@@ -34,10 +34,26 @@ def token(kind: str, server: str, public: bool, named: str = "") -> str:
         if not os.environ.get(name):
             raise ForgeError(f"the variable {name}, which campaign.toml names, is not set")
         return os.environ[name].strip()
+    return _usual(kind, public) or _from_git(server)
+
+
+def _usual(kind: str, public: bool) -> str:
     usual = _PUBLIC.get(kind, ()) if public else ()
     names = usual or _OWN.get(kind, ())
-    found = next((os.environ[name] for name in names if os.environ.get(name)), None)
-    return found.strip() if found else _from_git(server)
+    return next((os.environ[name].strip() for name in names if os.environ.get(name)), "")
+
+
+def git_environment(address: str, kind: str, server: str) -> Mapping[str, str]:
+    """Return what git needs to fetch from a repository, from the usual variables alone.
+
+    Where there is no such variable, git asks its credential helpers by itself. `server` is the
+    API's address, empty for the public one.
+    """
+    public = {"github": "https://github.com", "gitlab": "https://gitlab.com",
+              "forgejo": "https://codeberg.org"}  # fmt: skip
+    if not kind:
+        return {}
+    return push_environment(address, server or public[kind], _usual(kind, not server))
 
 
 def _from_git(server: str) -> str:
