@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -141,6 +142,16 @@ def test_a_hole_is_the_same_wherever_it_is() -> None:
     assert kept.shape != made("COPY a/b a/b", "COPY --link a/b a/b").shape
 
 
+def test_a_path_that_is_completed_is_still_the_same() -> None:
+    change = made("WORKDIR app", "WORKDIR /src/app")
+    assert change.shape == made("WORKDIR web", "WORKDIR /src/web").shape
+    assert change.shape != made("WORKDIR app", "WORKDIR /opt/app").shape
+    assert change.shape != made("WORKDIR app", "WORKDIR /src/other").shape
+    assert change.exact != made("WORKDIR web", "WORKDIR /src/web").exact
+    copied = made("COPY a/ b/", "COPY a/ /w/b/")
+    assert copied.shape == made("COPY c/d e/", "COPY c/d /w/e/").shape
+
+
 def test_packages_that_go_or_come_are_no_hole() -> None:
     dropped = made("RUN apt-get install a b git", "RUN apt-get install a b")
     assert dropped.shape == made("RUN apt-get install c git", "RUN apt-get install c").shape
@@ -180,7 +191,7 @@ def test_tokens() -> None:
     ]  # fmt: skip
     assert read("COPY --from=base --chown=a:b /x y", False)[1:] == [
         ("--from=", ""), ("base", "stage"), ("--chown=", ""), ("a:b", ""), ("/x", "path"),
-        ("y", ""),
+        ("y", "path"),
     ]  # fmt: skip
     assert read("MAINTAINER Jane 'Doe'") == [("MAINTAINER", ""), ("Jane 'Doe'", "value")]
     assert read("echo 'a  b' \"c d\" | tee /x > y 2>&1", inside=True)[1:3] == [
@@ -247,3 +258,21 @@ def test_comments_and_labels_alter_no_group_of_the_corpus() -> None:
         parted += (before - after).total()
     assert seen > 300
     assert parted < seen / 100  # a remark between two RUNs keeps them apart
+
+
+NEXT = " \\\n"
+HUGE = {
+    "paths": f"COPY {NEXT.join(f'a{n}/b' for n in range(4_000))} /x/",
+    "slashes": "COPY " + "a/" * 30_000 + " /x/",
+    "packages": "RUN apt-get install " + " ".join(f"p{n}" for n in range(1500)),
+    "quotes": "ENV A " + "'\\\"" * 20_000,
+    "variables": f"ENV {NEXT.join(f'A{n}=b' for n in range(4_000))}",
+}
+
+
+@pytest.mark.parametrize("text", HUGE.values(), ids=HUGE)
+def test_time_is_linear(text: str) -> None:
+    assumes = tuple(f"`p{n}` is `a{n}/b`" for n in range(1500))
+    start = time.process_time()
+    made(text, f"{text}z", assumes=assumes)
+    assert time.process_time() - start < 5

@@ -153,11 +153,11 @@ class _Screen(Screen):
         group, decided, total = question
         here = f"({decided:,} of {total:,} changes decided)"
         self.write("\n" + self.bold(f"{_named(group)}  {here}") + "\n")
-        self.say(f"this change, {_counts(group)}: {group.reason}")
+        self.say(f"{group.counts}: {group.why}")
         if group.kind == "shape":
             self.say(
-                f"They are alike but for packages, paths, versions or names, and {group.exacts:,} "
-                f"exact groups. `y` shows {group.wanted} of them first."
+                f"{group.exacts:,} exact groups, alike but for packages, paths, versions or names: "
+                f"`y` shows {group.wanted} changes first"
             )
         self.more(group, 1)
 
@@ -248,10 +248,3 @@ class _Screen(Screen):
 def _named(group: Group) -> str:
     where = f" in {group.repository}" if group.repository else ""
     return text.flat(f"{group.transform} ({group.level}){where}")
-
-
-def _counts(group: Group) -> str:
-    files = f"in {group.files:,} file{'' if group.files == 1 else 's'}"
-    if group.repository:
-        return files
-    return f"{files} of {group.repositories:,} repositor{'y' if group.repositories == 1 else 'ies'}"

@@ -8,6 +8,7 @@ change removes or writes anew is never one.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import groupby
@@ -25,6 +26,7 @@ _PLAIN = re.compile(r"\S+")
 _ENDS = frozenset(("&&", "||", ";", ";;", "&", "(", ")", "{", "}", "then", "do", "else", "!"))
 _INSTALLS = frozenset("install reinstall add i in ci get groupinstall localinstall".split())
 _PAIRS = frozenset(("ENV", "LABEL", "ARG"))
+_PLACES = frozenset(("WORKDIR", "COPY", "ADD"))  # all their words are paths
 _OPTION = re.compile(r"(-{0,2}[\w.-]+=)(.+)", re.S)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+|git@\S+")
 _VERSION = re.compile(r"v?\d+(?:\.\d+)+[\w.+~-]*|v\d+")
@@ -33,6 +35,7 @@ _RELEASE = re.compile(r"v?\d[\d.]*")
 _PATH = re.compile(r"[^\s=]*/[^\s]*|\.{1,2}|[\w.-]+\.[a-z][a-z0-9]{0,7}")
 _PIP = re.compile(r"pip[\d.]*")
 _BETWEEN = re.compile(r"([\s`;,()]+)")
+_LONGEST, _MOST = 500, 100  # characters of a path; such values in sentences
 _SHORT = 40  # longer values are found in a sentence whatever stands around them
 
 
@@ -90,9 +93,11 @@ def _instruction(line: str, stages: frozenset[str]) -> Iterator[Token]:
         yield from _pairs(rest)
     elif keyword == "FROM":
         yield from _image(rest, stages)
+    elif keyword in _PLACES and rest[:1] != "[":
+        yield from (_place(word) for word in _WORD.findall(rest))
     else:
         pattern = _JSON if rest[:1] == "[" else _WORD
-        yield from (_typed(match[0]) for match in pattern.finditer(rest))
+        yield from (_typed(word) for word in pattern.findall(rest))
 
 
 def _flag(word: str) -> Iterator[Token]:
@@ -143,34 +148,47 @@ def _image(rest: str, stages: frozenset[str]) -> Iterator[Token]:
 
 
 def _commands(script: str) -> Iterator[Token]:
-    command: list[str] = []
+    command = _Command()
     for match in _WORD.finditer(script):
         word = match[0]
         if word in _ENDS:
-            command = []
+            command = _Command()
             yield Token(word)
-        elif (option := _OPTION.fullmatch(word)) and (word[0] == "-" or not command):
-            command += [word] if word[0] == "-" else []
+        elif (option := _OPTION.fullmatch(word)) and (word[0] == "-" or not command.words):
+            command = command.with_word(word) if word[0] == "-" else command
             yield Token(option[1], whole="command")
             yield _typed(option[2])._replace(whole="command")
         else:
             yield _argument(word, command)._replace(whole="command")
-            command = [*command, word] if word != "|" else []
+            command = command.with_word(word) if word != "|" else _Command()
 
 
-def _argument(word: str, command: Sequence[str]) -> Token:
+class _Command(NamedTuple):
+    """A command so far: its first words, the last one, and whether it installs something."""
+
+    words: tuple[str, ...] = ()
+    last: str = ""
+    installs: bool = False
+
+    def with_word(self, word: str) -> _Command:
+        """Return the command with one more word."""
+        words = (*self.words, word) if len(self.words) < 3 else self.words
+        return _Command(words, word, self.installs or (bool(self.words) and word in _INSTALLS))
+
+
+def _argument(word: str, command: _Command) -> Token:
     """Return a word of a command: a package where packages are named."""
     found = _typed(word)
     plain = found.value or word
     if found.kind == "path" and plain[:1] not in "./~" and "/" in plain and "." not in plain:
         found = Token(word)  # `@scope/name`, or a repository's name
-    if found.kind in ("path", "address") or word[0] in "-<>$" or not command:
+    if found.kind in ("path", "address") or word[0] in "-<>$" or not command.installs:
         return found
-    program = command[0].rpartition("/")[2]
-    if command[1:3] == ["-m", "pip"] or _PIP.fullmatch(program):
+    program = command.words[0].rpartition("/")[2]
+    if command.words[1:3] == ("-m", "pip") or _PIP.fullmatch(program):
         program = "pip"
     manager = manager_of(program)
-    if manager is None or not _INSTALLS.intersection(command[1:]) or command[-1] in manager.values:
+    if manager is None or command.last in manager.values:
         return found
     return Token(word, "package", _unquoted(word))
 
@@ -183,6 +201,11 @@ def _typed(word: str) -> Token:
         if pattern.fullmatch(plain):
             return Token(word, kind, plain)
     return Token(word)
+
+
+def _place(word: str) -> Token:
+    found = _typed(word)
+    return found if found.kind or "$" in word else Token(word, "path", _unquoted(word))
 
 
 def _unquoted(word: str) -> str:
@@ -207,20 +230,20 @@ def shape(before: Sequence[Token], after: Sequence[Token], fixed: Iterable[str] 
     told = {word for sentence in fixed for word in _BETWEEN.split(sentence)}
     commands = set(map(_one, _grouped(before))) & set(map(_one, _grouped(after)))
     before, after = _whole(before, commands), _whole(after, commands)
+    after = _completed(after, {token.value for token in before if token.kind == "path"})
     kept = {(t.kind, t.value) for t in before if t.kind}
     kept &= {(t.kind, t.value) for t in after if t.kind}
     holes: dict[str, str] = {}
     numbers: dict[tuple[str, str], str] = {}
+    counts: Counter[str] = Counter()
     for token in before:
         kind, value = token.kind, token.value
-        if (
-            (kind, value) not in kept
-            or (kind, value) in numbers
-            or (kind == "name" and value in told)
-        ):
+        if (kind, value) not in kept or (kind, value) in numbers:
             continue
-        count = sum(other == kind for other, _ in numbers) + 1
-        hole = "<package>" if kind == "package" else f"<{kind} {count}>"
+        if kind == "name" and value in told:
+            continue
+        counts[kind] += 1
+        hole = "<package>" if kind == "package" else f"<{kind} {counts[kind]}>"
         numbers[kind, value] = hole
         holes.setdefault(value, hole)
         holes.setdefault(re.sub(r"""[\\"']""", "", value), hole)
@@ -252,6 +275,19 @@ def _whole(found: Sequence[Token], commands: AbstractSet[Token]) -> list[Token]:
     return words
 
 
+def _completed(after: Sequence[Token], paths: AbstractSet[str]) -> list[Token]:
+    """Return tokens in which a path that was made absolute is what came in front, and the path."""
+    found: list[Token] = []
+    for token in after:
+        value = token.value
+        at = 0
+        if token.kind == "path" and value not in paths and value == token.written:
+            ends = (end + 1 for end, sign in enumerate(value[:_LONGEST]) if sign == "/")
+            at = next((end for end in ends if value[end:] in paths), 0)
+        found += [Token(value[:at]), Token(value[at:], "path", value[at:])] if at else [token]
+    return found
+
+
 def _holed(found: Sequence[Token], numbers: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
     words: list[str] = []
     for token in found:
@@ -265,8 +301,8 @@ def _holed(found: Sequence[Token], numbers: Mapping[tuple[str, str], str]) -> tu
 
 def filled(sentence: str, holes: Mapping[str, str]) -> str:
     """Return a sentence in which what is in holes is a hole too."""
-    for value in sorted(filter(None, holes), key=len, reverse=True):
-        if len(value) > _SHORT or " " in value:
-            sentence = sentence.replace(value, holes[value])
-    words = ((word and holes.get(_unquoted(word), word)) for word in _BETWEEN.split(sentence))
+    known = [value for value in holes if len(value) > _SHORT or " " in value][:_MOST]
+    for value in sorted(known, key=len, reverse=True):
+        sentence = sentence.replace(value, holes[value])
+    words = (word and holes.get(_unquoted(word), word) for word in _BETWEEN.split(sentence))
     return re.sub(r"<package>(?: <package>)+", "<package>", "".join(words))

@@ -21,7 +21,7 @@ MANY = 10  # so many are shown when samples are asked for
 class Group(NamedTuple):
     """Equal changes that one answer is for; `repository` is empty where it is for all.
 
-    `exacts` is how many exact groups a shape group is made of; `reason` that of one of them.
+    `exacts` is how many exact groups a shape group is made of; `reason` is the first of `reasons`.
     """
 
     kind: str
@@ -34,6 +34,23 @@ class Group(NamedTuple):
     files: int
     repositories: int
     exacts: int
+    reasons: int
+
+    @property
+    def counts(self) -> str:
+        """How often it is, in words."""
+        files = _counted(self.files, "file", "files")
+        times = f"{self.changes:,} times in {files}" if self.changes > self.files else f"in {files}"
+        if self.repository:
+            return f"this change, {times}"
+        return (
+            f"this change, {times} of {_counted(self.repositories, 'repository', 'repositories')}"
+        )
+
+    @property
+    def why(self) -> str:
+        """The reason, or one of them."""
+        return self.reason if self.reasons == 1 else f"for example: {self.reason}"
 
     @property
     def rule(self) -> tuple[str, str, str]:
@@ -46,6 +63,10 @@ class Group(NamedTuple):
         return wanted_samples(self.changes) if self.kind == "shape" else 0
 
 
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
 class Sample(NamedTuple):
     """A change of a group, and where it is."""
 
@@ -56,7 +77,7 @@ class Sample(NamedTuple):
 _COUNTS = (
     'MIN("transform"), MIN("level"), MIN("reason"), COUNT(*), '
     'COUNT(DISTINCT "repository" || char(10) || "path"), COUNT(DISTINCT "repository"), '
-    'COUNT(DISTINCT "exact")'
+    'COUNT(DISTINCT "exact"), COUNT(DISTINCT "reason")'
 )
 
 

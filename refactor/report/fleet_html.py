@@ -113,13 +113,13 @@ def _group(shown: Shown) -> Iterator[str]:
         '<li class="change"><details><summary>'
         f'<span class="name">{code(group.transform)}</span>'
         f"{badge(text(group.level), _TONES.get(group.level, 'calm'))}"
-        f'<span class="soft">{_counts(group)}{where}</span><span class="state"></span>'
-        f'<span class="why">{prose(group.reason)}</span></summary>\n'
+        f'<span class="soft">{group.counts}{where}</span><span class="state"></span>'
+        f'<span class="why">{prose(group.why)}</span></summary>\n'
     )
     if group.kind == "shape":
         yield (
-            '<p class="soft kind">They are alike but for packages, paths, versions or names, and '
-            f"{counted(group.exacts, 'exact group')}. Look at the samples before you accept.</p>\n"
+            f'<p class="soft kind">{counted(group.exacts, "exact group")}, alike but for packages, '
+            "paths, versions or names. Look at the samples before you accept.</p>\n"
         )
     yield '<noscript><div class="samples">\n'
     for sample in shown.samples:
@@ -132,13 +132,6 @@ def _group(shown: Shown) -> Iterator[str]:
         yield from listed([*rows, f"and {rest:,} more"] if rest else rows)
         yield "</details>\n"
     yield "</details>\n</li>\n"
-
-
-def _counts(group: Group) -> str:
-    files = counted(group.files, "file")
-    if group.repository:
-        return f"this change, in {files}"
-    return f"this change, in {files} of {_repositories(group.repositories)}"
 
 
 def _repositories(count: int) -> str:
