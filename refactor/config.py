@@ -61,7 +61,8 @@ class Config:
         result = self
         for override in self.overrides:
             if any(_matches(relative, pattern) for pattern in override["paths"]):
-                result = replace(result, **{k: v for k, v in override.items() if k != "paths"})
+                values = {key: value for key, value in override.items() if key != "paths"}
+                result = replace(result, **values, given=result.given | values.keys())
         return result
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from refactor.fleet.executors import Executor, Here, Local, Lost
+from refactor.fleet.executors import Executor, Local, Lost
 from tests.fleet_campaigns import until
 
 
@@ -42,7 +42,7 @@ def sleep(number: int) -> int:
     return number
 
 
-@pytest.mark.parametrize("executor", [Here(), Local(1), Local(3)], ids=str)
+@pytest.mark.parametrize("executor", [Local(1), Local(3)], ids=str)
 def test_all_jobs_have_results(executor: Executor) -> None:
     found = dict(executor.run(double, range(50)))
     assert found.pop(13) == Lost("ValueError: thirteen; please report it")

@@ -170,12 +170,15 @@ def test_a_repository_takes_part_as_far_as_it_likes(tmp_path: Path) -> None:
          "old/.dockerfile-refactor.toml": b"[fleet]\nenabled = false\n"},
         {"Dockerfile": APT, ".dockerfile-refactor.toml": b'select = ["use-apt-get"]\n'},
         {"Dockerfile": APT, ".dockerfile-refactor.toml": b'[fleet]\nenable = true\n'},
+        {"Dockerfile": APT, ".dockerfile-refactor.toml":
+         b'[[overrides]]\npaths = ["D*"]\nlevel = "safe"\n'},
         level="suggested",
     )  # fmt: skip
     run("plan", folder, code=2)
-    off, careful, partly, little, wrong = plans(folder)
+    off, careful, partly, little, wrong, override = plans(folder)
     assert (off.state, off.reason) == ("skipped", "opted out")
-    assert {change.level for change in careful.files[0].changes} == {"safe"}
+    for one in (careful, override):
+        assert {change.level for change in one.files[0].changes} == {"safe"}
     assert [file.path for file in partly.files] == ["Dockerfile"]
     assert dict(partly.passed_over)["opted out"] == 1
     assert {change.level for change in partly.files[0].changes} == {"safe", "suggested"}

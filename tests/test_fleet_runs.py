@@ -104,6 +104,19 @@ def test_what_is_done_is_not_done_again(undisturbed: Path) -> None:
     assert run("plan", undisturbed, "--dry-run").stdout == ""
 
 
+def test_an_interrupted_run_says_so_and_leaves_no_worker(listing: Path, tmp_path: Path) -> None:
+    folder = campaign(tmp_path / "campaign", listing)
+    command = [sys.executable, "-m", "refactor.cli", "fleet", "plan", str(folder), "-j2"]
+    process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    until(lambda: len(list(plans(folder))) > 4)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert str(folder) not in listed.stdout
+
+
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """Start a scheduler and two workers."""

@@ -136,6 +136,9 @@ class Session:
             self.log(phase, stopped=str(stopped))
             self.say(f"stopped: {stopped}; what was done is recorded", always=True)
             code = ERROR
+        except KeyboardInterrupt:
+            self.say(f"{phase}: interrupted; what was done is recorded", always=True)
+            raise
         counts = ", ".join(f"{count} {state}" for state, count in sorted(tally.states.items()))
         seconds = time.monotonic() - start
         self.log(phase, done=dict(tally.states), seconds=round(seconds, 3))

@@ -39,16 +39,6 @@ class Executor(Protocol):
         """Yield each job with its result."""
 
 
-@dataclass(frozen=True)
-class Here:
-    """Work in this process, one job after the other."""
-
-    def run(self, work: Callable[[J], R], jobs: Iterable[J]) -> Iterator[tuple[J, R | Lost]]:
-        """Yield each job with its result."""
-        for job in jobs:
-            yield job, _done(work, job)
-
-
 class _Worker(NamedTuple):
     process: ForkProcess
     line: Connection
@@ -173,7 +163,6 @@ class Dask:
     """The workers of a cluster, by its scheduler's address."""
 
     scheduler: str
-    seconds: float = 0.0
 
     def run(self, work: Callable[[J], R], jobs: Iterable[J]) -> Iterator[tuple[J, R | Lost]]:
         """Yield each job with its result."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import NamedTuple
 
-from refactor.compose import Outcome, everything
+from refactor.compose import Decide, Outcome, everything
 from refactor.config import Config, ConfigError, load_in
 from refactor.context import Context
 from refactor.details import difference
@@ -148,12 +148,9 @@ def _both(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     return common
 
 
-def worked(
-    work: Work, tree: Context, decide: Callable[..., object]
-) -> tuple[Result, Outcome | None]:
+def worked(work: Work, tree: Context, decide: Decide) -> tuple[Result, Outcome | None]:
     """Run the engine on a Dockerfile of a tree."""
-    site = Site(tree, work.path)
-    return told(work.path, work.data, work.config, site, decide)  # type: ignore[arg-type]
+    return told(work.path, work.data, work.config, Site(tree, work.path), decide)
 
 
 def _file(work: Work, tree: Context, settings: Settings) -> File:
