@@ -194,7 +194,7 @@ def test_the_engine_does_to_a_tree_what_it_does_to_a_folder(
     tmp_path: Path, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     level, count = Safety.RISKY, 0
-    made = [files for _, files in of_corpus(corpus.folder(), 120) if len(files) > 2]
+    made = [files for _, files in of_corpus(corpus.folder(), 80) if len(files) > 2]
     for number, files in enumerate(made):
         place = repository(tmp_path / f"{number}.git", files)
         folder = checkout(place, tmp_path / str(number))
@@ -213,4 +213,4 @@ def test_the_engine_does_to_a_tree_what_it_does_to_a_folder(
             assert plain(result, "") == plain(expected, str(folder)), (number, item.path)
             count += 1
         found.close()
-    assert count > 50
+    assert count > 35
