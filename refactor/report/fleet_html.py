@@ -94,7 +94,8 @@ def _groups(shown: Sequence[Shown], left: Left) -> Iterator[str]:
     if left.groups:
         rest = f"{counted(left.groups, 'smaller group')} with {counted(left.changes, 'change')}"
         asks = code("dfr fleet review")
-        yield f'<p class="soft">The {len(shown):,} largest, without {rest}: {asks} asks for all.</p>\n'
+        yield f'<p class="soft">The {len(shown):,} largest, without {rest}: '
+        yield f"{asks} asks for all.</p>\n"
     yield part("fleet.html")
     yield '<ol class="changes" id="list">\n'
     for one in shown:
