@@ -40,6 +40,7 @@ _LATER = {
     "init": "starting",
     "prove": "proofs",
     "compare": "proofs",
+    "fleet": "fleet",
     "server": "server",
 }
 

@@ -9,10 +9,12 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
+from refactor.context import Context
 from refactor.model import Safety
 
 FILE = ".dockerfile-refactor.toml"
 TABLE = "dockerfile-refactor"
+MAX_BYTES = 1024 * 1024
 ENGINES = ("buildkit", "buildah", "kaniko", "classic")
 _KEYS = ("select", "ignore", "level", "engine", "images", "options", "overrides", "fleet")
 _OVERRIDE_KEYS = ("paths", "select", "ignore", "level", "engine", "options")
@@ -28,7 +30,8 @@ class Config:
 
     `images` maps names of a company's registry to the public images that they mirror;
     `references` are the images that the Dockerfiles of this run start from; `today` is the date.
-    `detail` is whether the result says of each change what a report or an editor needs.
+    `fleet` is whether campaigns over many repositories may touch this one, `given` which keys there
+    are. `detail` is whether the result says of each change what a report or an editor needs.
     """
 
     select: tuple[str, ...] = ()
@@ -42,16 +45,24 @@ class Config:
     references: frozenset[str] = frozenset()
     today: str = ""
     detail: bool = False
+    fleet: bool = True
+    given: frozenset[str] = frozenset()
 
     def for_path(self, path: Path) -> Config:
         """Return the configuration with the overrides whose patterns match."""
+        if not self.overrides:
+            return self
+        name = path.resolve()
+        inside = self.root is not None and self.root in name.parents
+        return self.for_name(str(name.relative_to(self.root or "")) if inside else str(name))
+
+    def for_name(self, relative: str) -> Config:
+        """Return the same for a path from the configuration's folder."""
         result = self
         for override in self.overrides:
-            name = path.resolve()
-            inside = self.root is not None and self.root in name.parents
-            relative = str(name.relative_to(self.root or "")) if inside else str(name)
             if any(_matches(relative, pattern) for pattern in override["paths"]):
-                result = replace(result, **{k: v for k, v in override.items() if k != "paths"})
+                values = {key: value for key, value in override.items() if key != "paths"}
+                result = replace(result, **values, given=result.given | values.keys())
         return result
 
 
@@ -74,11 +85,20 @@ def _nearest(folder: Path) -> Path | None:
 
 @lru_cache(maxsize=256)
 def _table(path: Path) -> dict[str, Any] | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return _own(text, path)
+
+
+def _own(text: str, path: Path) -> dict[str, Any] | None:
+    """Return our table in a file's text, None if there is none."""
     import tomllib
 
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}") from None
     if path.name != "pyproject.toml":
         return data
@@ -102,6 +122,21 @@ def read(path: Path) -> Config:
     return parse(table, path)
 
 
+def load_in(tree: Context, path: str) -> tuple[Config, str]:
+    """Return what holds for a file of a tree, as `load` finds it, and the folder that says so."""
+    folder = path
+    while folder:
+        folder = folder.rpartition("/")[0]
+        for name in (FILE, "pyproject.toml"):
+            place = f"{folder}/{name}".lstrip("/")
+            if tree.kind(place) != "file":
+                continue
+            table = _own(tree.head(place, MAX_BYTES).decode("utf-8", "replace"), Path(place))
+            if table is not None:
+                return parse(table, Path(place)), folder
+    return Config(), ""
+
+
 def forget() -> None:
     """Forget what was read: the next file's configuration is that of the disk."""
     for kept in (_nearest, _table, read):
@@ -111,7 +146,7 @@ def forget() -> None:
 def parse(table: Mapping[str, Any], path: Path) -> Config:
     """Check a table; unknown keys are errors that name the known ones."""
     values = _checked(table, _KEYS, path)
-    values.pop("fleet", None)
+    fleet = _fleet(values.pop("fleet", {}), path)
     items = values.pop("overrides", [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ConfigError(f"{path}: overrides are tables: [[overrides]]")
@@ -121,7 +156,17 @@ def parse(table: Mapping[str, Any], path: Path) -> Config:
             raise ConfigError(f"{path}: an override needs `paths`")
     known = {f.name for f in fields(Config)}
     return Config(**{k: v for k, v in values.items() if k in known}, overrides=overrides,
-                  root=path.resolve().parent)  # fmt: skip
+                  root=path.resolve().parent, fleet=fleet,
+                  given=frozenset(values))  # fmt: skip
+
+
+def _fleet(table: Any, path: Path) -> bool:
+    if not isinstance(table, dict) or not isinstance(table.get("enabled", True), bool):
+        raise ConfigError(f"{path}: [fleet] enabled is true or false")
+    for key in table:
+        if key != "enabled":
+            raise ConfigError(f"{path}: unknown key {key!r} of [fleet]; there is: enabled")
+    return bool(table.get("enabled", True))
 
 
 def _checked(table: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> dict[str, Any]:

@@ -16,6 +16,10 @@ from typing import Protocol
 MAX_NAMES = 10_000
 
 
+class TreeError(Exception):
+    """A tree can no longer be read: what is made of it is no result, not even a failed one."""
+
+
 class Context(Protocol):
     """A tree of files, such as a build context: what COPY and ADD can see."""
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from refactor.context import Context
 from refactor.project import is_holder
 
 if TYPE_CHECKING:
@@ -88,9 +91,70 @@ def _passed_over(file: Path) -> str:
             head = stream.read(_HEAD)
     except OSError:
         return ""
+    return _made_by(head)
+
+
+def _made_by(head: bytes) -> str:
+    """Return what makes a file that is no source itself, empty if it is one."""
     if _TEMPLATE.search(head):
         return "template"
     return "generated" if _GENERATED.search(head) else ""
+
+
+def _kept(names: Iterable[str], passed_over: Counter[str]) -> Iterator[str]:
+    """Yield the folders that are searched."""
+    for name in sorted(names):
+        if name in _VENDORED:
+            passed_over["vendored folder"] += name != ".git"
+        elif name in _TEST_DATA:
+            passed_over["test data folder"] += 1
+        else:
+            yield name
+
+
+def discover_in(tree: Context) -> tuple[list[str], Counter[str]]:
+    """Return the Dockerfiles of a tree, and how many were passed over, as `discover` finds them."""
+    passed_over: Counter[str] = Counter()
+    files: dict[str, str] = {}
+    for path in _walk_in(tree, passed_over):
+        if path not in files:
+            kind = tree.kind(path)
+            files[path] = "symbolic link" if kind == "link" else _made_by(tree.head(path, _HEAD))
+            if files[path]:
+                passed_over[files[path]] += 1
+    return [path for path, reason in files.items() if not reason], passed_over
+
+
+def _walk_in(tree: Context, passed_over: Counter[str]) -> Iterator[str]:
+    rules = _Rules()
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        start = f"{folder}/" if folder else ""
+        names = {name: tree.kind(start + name) for name in tree.names(folder)}
+        if names.get(".gitignore") == "file":
+            rules.add(folder, _text(tree.head(f"{start}.gitignore", _MAX_YAML)))
+        below = _kept((name for name, kind in names.items() if kind == "dir"), passed_over)
+        folders += reversed([f"{start}{n}" for n in below if not rules.match(start + n, True)])
+        for name in (name for name, kind in names.items() if kind != "dir"):
+            path = start + name
+            if _is_dockerfile(name, passed_over) and not rules.match(path, is_dir=False):
+                yield path
+            elif _COMPOSE.match(name) and names[name] == "file":
+                data = tree.head(path, _MAX_YAML + 1)
+                for named in _named_by(name, _text(data)) if len(data) <= _MAX_YAML else ():
+                    found = posixpath.normpath(f"/{start}{named}" if named[:1] != "/" else named)
+                    outside = named[:1] == "/" or _leaves(f"{start}{named}")
+                    if not outside and tree.kind(found.lstrip("/")) == "file":
+                        yield found.lstrip("/")
+
+
+def _leaves(path: str) -> bool:
+    return posixpath.normpath(path).partition("/")[0] == ".."
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 def _walk(root: Path, passed_over: Counter[str]) -> Iterator[Path]:
@@ -98,22 +162,16 @@ def _walk(root: Path, passed_over: Counter[str]) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
         here = Path(folder)
         rules.enter(here, names)
-        kept = []
-        for name in sorted(folders):
-            if name in _VENDORED:
-                passed_over["vendored folder"] += name != ".git"
-            elif name in _TEST_DATA:
-                passed_over["test data folder"] += 1
-            elif not rules.matches(here / name, is_dir=True):
-                kept.append(name)
-        folders[:] = kept
+        below = _kept(folders, passed_over)
+        folders[:] = [name for name in below if not rules.matches(here / name, is_dir=True)]
         for name in sorted(names):
             if _is_dockerfile(name, passed_over) and not rules.matches(here / name, is_dir=False):
                 yield here / name
-            elif _COMPOSE.match(name) and (text := _text(here / name)):
+            elif _COMPOSE.match(name) and (text := _text_of(here / name)):
                 if name.endswith("ml") and is_holder(name, text.encode("utf-8", "replace")):
                     yield here / name
-                yield from (f for f in _named_by(here / name, text) if _below(f, root))
+                named = (_join(here, found) for found in _named_by(name, text))
+                yield from (file for file in named if _below(file, root))
 
 
 def _below(file: Path, root: Path) -> bool:
@@ -138,7 +196,7 @@ def _is_dockerfile(name: str, passed_over: Counter[str]) -> bool:
     return suffix not in _OTHER_SUFFIXES
 
 
-def _text(file: Path) -> str:
+def _text_of(file: Path) -> str:
     """Return the text of a compose or bake file, empty if it is too large."""
     try:
         if not file.is_file() or file.stat().st_size > _MAX_YAML:
@@ -148,18 +206,18 @@ def _text(file: Path) -> str:
         return ""
 
 
-def _named_by(file: Path, text: str) -> Iterator[Path]:
-    """Yield the Dockerfiles that a compose or bake file names."""
-    if file.suffix == ".hcl":
+def _named_by(name: str, text: str) -> Iterator[str]:
+    """Yield the Dockerfiles that a compose or bake file names, from its own folder."""
+    if name.endswith(".hcl"):
         for target in _BAKE_TARGET.split(text):
             context = _BAKE_CONTEXT.search(target)
             for match in _BAKE_DOCKERFILE.finditer(target):
-                yield _join(file.parent / (context[1] if context else "."), match[1])
+                yield posixpath.join(context[1] if context else ".", match[1])
     elif "dockerfile" in text:
-        yield from _named_by_data(file.parent, text)
+        yield from _named_by_data(text)
 
 
-def _named_by_data(folder: Path, text: str) -> Iterator[Path]:
+def _named_by_data(text: str) -> Iterator[str]:
     """Yield what the builds of a compose file, or the targets of a bake file in JSON, name."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -172,18 +230,42 @@ def _named_by_data(folder: Path, text: str) -> Iterator[Path]:
         return
     for build in (*(s.get("build") for s in services if isinstance(s, dict)), *targets):
         if isinstance(build, dict) and isinstance(name := build.get("dockerfile"), str):
-            yield _join(folder / str(build.get("context") or "."), name)
+            yield posixpath.join(str(build.get("context") or "."), name)
 
 
 def _join(folder: Path, name: str) -> Path:
     return Path(os.path.normpath(folder / name))
 
 
-class _Ignored:
+class _Rules:
+    """The rules of .gitignore files, by their folders."""
+
+    def __init__(self) -> None:
+        self.specs: list[tuple[str, GitIgnoreSpec]] = []
+
+    def add(self, folder: str, text: str) -> None:
+        """Add the rules of a file."""
+        from pathspec import GitIgnoreSpec
+
+        self.specs.append(
+            (f"{folder}/" if folder else "", GitIgnoreSpec.from_lines(text.splitlines()))
+        )
+
+    def match(self, path: str, is_dir: bool) -> bool:
+        """Whether git would ignore a path; the deepest file that has a say decides."""
+        for folder, spec in reversed(self.specs):
+            if path.startswith(folder):
+                verdict = spec.check_file(path[len(folder) :] + ("/" if is_dir else "")).include
+                if verdict is not None:
+                    return verdict
+        return False
+
+
+class _Ignored(_Rules):
     """The .gitignore rules that hold below a folder, those of its repository's root included."""
 
     def __init__(self, root: Path) -> None:
-        self.specs: list[tuple[Path, GitIgnoreSpec]] = []
+        super().__init__()
         root = root.resolve()
         above = [root, *root.parents]
         top = next((i for i, folder in enumerate(above) if os.path.exists(folder / ".git")), 0)
@@ -197,23 +279,12 @@ class _Ignored:
 
     def read(self, folder: Path) -> None:
         """Read one file of rules, if there is one."""
-        try:
+        with suppress(OSError):
             text = (folder / ".gitignore").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return
-        from pathspec import GitIgnoreSpec
-
-        self.specs.append((folder, GitIgnoreSpec.from_lines(text.splitlines())))
+            self.add(folder.as_posix().rstrip("/"), text)
 
     def matches(self, path: Path, is_dir: bool) -> bool:
-        """Whether git would ignore a path; the deepest file that has a say decides."""
-        if not self.specs:
-            return False
-        full = path.parent.resolve() / path.name
-        for folder, spec in reversed(self.specs):
-            if folder in full.parents:
-                name = full.relative_to(folder).as_posix() + ("/" if is_dir else "")
-                verdict = spec.check_file(name).include
-                if verdict is not None:
-                    return verdict
-        return False
+        """Whether git would ignore a path of the disk."""
+        return bool(self.specs) and self.match(
+            (path.parent.resolve() / path.name).as_posix(), is_dir
+        )

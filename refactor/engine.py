@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from refactor.compose import Decide, Outcome, Unstable, everything, refactor
 from refactor.config import Config
+from refactor.context import TreeError
 from refactor.facts.homes import home
 from refactor.facts.secret_words import mask
 from refactor.identity import Identity
@@ -116,24 +117,34 @@ def run(
     `path` is the file's name in reports and patches. `extra` are transforms of the caller's, which
     run behind the others.
     """
+    return told(path, data, config, site, decide, extra)[0]
+
+
+def told(
+    path: str, data: bytes, config: Config, site: Site | None = None,
+    decide: Decide | None = None, extra: Sequence[Transform] = (),
+) -> tuple[Result, Outcome | None]:  # fmt: skip
+    """Do the same as `run`, and return also how the result came about, where it did."""
     if is_holder(path, data):
-        return Refused(path, reason="Dockerfiles in it are refactored by fix alone, all at once")
+        reason = "Dockerfiles in it are refactored by fix alone, all at once"
+        return Refused(path, reason=reason), None
     try:
         dockerfile = parse(decode(data))
         if problem := unsound(dockerfile):
-            return Refused(path, reason=mask(problem[0]), line=problem[1])
+            return Refused(path, reason=mask(problem[0]), line=problem[1]), None
         return _refactored(path, data, dockerfile, config, site, decide, extra)
     except Unreadable as error:
-        return Refused(path, reason=mask(str(error)))
+        return Refused(path, reason=mask(str(error))), None
     except ParseError as error:
-        return Refused(path, reason=mask(str(error)), line=error.line)
+        return Refused(path, reason=mask(str(error)), line=error.line), None
     except (Unstable, Unusable) as error:
-        return Failed(path, reason=mask(str(error)))
+        return Failed(path, reason=mask(str(error))), None
+    except TreeError:
+        raise
     except Exception as error:  # the last resort: one bad file must not end a run over thousands
         where = _where(error)
-        return Failed(
-            path, reason=mask(f"{type(error).__name__}: {error} ({where}); please report it")
-        )
+        reason = f"{type(error).__name__}: {error} ({where}); please report it"
+        return Failed(path, reason=mask(reason)), None
 
 
 def _where(error: Exception) -> str:
@@ -189,22 +200,22 @@ def outcome(
 def _refactored(
     path: str, data: bytes, dockerfile: Dockerfile, config: Config, site: Site | None,
     decide: Decide | None, extra: Sequence[Transform],
-) -> Result:  # fmt: skip
+) -> tuple[Result, Outcome]:  # fmt: skip
     snapshot, found = outcome(path, dockerfile, config, site, decide, extra)
     remarks = tuple(_remarks(found, snapshot, path, config.detail))
     pending = {level.name.lower(): count for level, count in sorted(found.pending.items())}
     after = found.snapshot
     if after is snapshot:
-        return Unchanged(path, remarks, pending)
+        return Unchanged(path, remarks, pending), found
     if problem := unsound(after.dockerfile):
-        return Failed(
-            path, remarks, reason=f"the result is unsound: {problem[0]}; please report it"
-        )
+        reason = f"the result is unsound: {problem[0]}; please report it"
+        return Failed(path, remarks, reason=reason), found
     others = _others(snapshot, after, path)
-    return Changed(
+    changed = Changed(
         path, remarks, data, encode(after.text),
         diff(found, snapshot, path) + _other_diffs(others), pending, others,
     )  # fmt: skip
+    return changed, found
 
 
 def _others(before: Snapshot, after: Snapshot, shown: str) -> tuple[Other, ...]:

@@ -124,7 +124,7 @@ class Lineage:
         """Return the instructions that changes are of, by what they say: some are only moved."""
         found: dict[str, list[str]] = {}
         edits = [edit for change in changes for edit in change.edits]
-        for at in _touched(before, edits):
+        for at in touched(before, edits):
             text = _canonical(before, before.dockerfile.instructions[at])
             found.setdefault(text, []).append(self.names[at])
         return found
@@ -157,9 +157,9 @@ class Lineage:
 
     def _about(self, snapshot: Snapshot, change: Change) -> Iterator[str]:
         """Yield what a change is about: instructions, the stage if it is between them, files."""
-        touched = _touched(snapshot, change.edits)
-        yield from (self.names[at] for at in touched)
-        if not touched and change.edits:
+        found = touched(snapshot, change.edits)
+        yield from (self.names[at] for at in found)
+        if not found and change.edits:
             at = min(edit.span.start for edit in change.edits)
             yield self._stage_at(snapshot, at)
         yield from (edits.path for edits in change.files)
@@ -203,10 +203,10 @@ def _canonical(snapshot: Snapshot, ins: Instruction) -> str:
     return "\n".join([" ".join(ins.logical.text.split()), *bodies])
 
 
-def _touched(snapshot: Snapshot, edits: Iterable[Edit]) -> list[int]:
+def touched(snapshot: Snapshot, edits: Iterable[Edit]) -> list[int]:
     """Return which instructions edits are of; what is written in front or behind is not of them."""
     instructions = snapshot.dockerfile.instructions
-    starts = snapshot.fact(_starts)
+    starts = snapshot.fact(instruction_starts)
     found: set[int] = set()
     for span, _ in edits:
         first = max(0, bisect_right(starts, span.start) - 1)
@@ -221,7 +221,8 @@ def _touched(snapshot: Snapshot, edits: Iterable[Edit]) -> list[int]:
     return sorted(found)
 
 
-def _starts(snapshot: Snapshot) -> list[int]:
+def instruction_starts(snapshot: Snapshot) -> list[int]:
+    """Return where the instructions start, in order."""
     return [ins.span.start for ins in snapshot.dockerfile.instructions]
 
 

@@ -107,10 +107,13 @@ LAYERS = (
     {"decisions", "inline"},
     {"discover", "batch", "docs", "since", "write"},
     {"interactive", "reviewed", "init"},
+    {f"fleet.{name}" for name in "campaign ledger records".split()},
+    {"fleet.group_decisions"},
+    {"fleet.reviewing"},
     {f"proof.{name}" for name in "images differences results processes limits".split()},
     {"scan"},
     {"report"},
-    {"proof", "server"},
+    {"fleet", "proof", "server"},
     {"commands"},
     {"cli", "structure"},
 )
@@ -132,7 +135,7 @@ OUTSIDE = frozenset(
 HEAVY = (
     "libcst", "rich", "ruamel", "tree_sitter", "tree_sitter_bash", "unidiff", "dockerfile_parse",
     "pathspec", "pydantic", "asyncio", "ssl", "multiprocessing", "dockerfile", "pygls",
-    "lsprotocol",
+    "lsprotocol", "httpx", "distributed", "sqlite3",
 )  # fmt: skip  # not difflib: typer imports it
 
 

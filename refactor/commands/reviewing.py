@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +11,7 @@ import typer
 
 from refactor.batch import Task, Wishes, many, task
 from refactor.commands import options
-from refactor.commands.options import fail
+from refactor.commands.screen import Screen, needs_terminal
 from refactor.decisions import Decisions, by_hand, document, lines, merged
 from refactor.details import difference
 from refactor.engine import Changed
@@ -39,11 +36,7 @@ _ANSWERS = {
 
 def asked(files: Sequence[Path], wishes: Wishes, jobs: int, save: Path | None) -> Wishes:
     """Ask for each change; return the wishes with the answers, also written to `save`."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        fail(
-            "-i asks at a terminal, and standard input or output is none here: "
-            "answer with --decisions FILE"
-        )
+    needs_terminal("-i", "--decisions FILE")
     saved = wishes.decisions or {}
     tasks = list(_changed(files, wishes, jobs))
     review = Review(tasks, merged([wishes.baseline or {}, saved]))
@@ -68,24 +61,25 @@ def _changed(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Task]
                 yield found
 
 
-class _Screen:
-    """Shows questions and takes answers, line by line: no part of the screen is drawn again."""
+class _Screen(Screen):
+    """Shows questions and takes answers."""
 
     def __init__(self, review: Review, save: Path | None, saved: Decisions) -> None:
+        super().__init__()
         self.review = review
         self.save = save
         self.saved = saved
         self.quitting = False
-        self.typed = ""
         self.asked = ""
-        self.colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def run(self) -> None:
         """Ask until all is decided, or the person quits."""
         while not self.quitting and (question := self.review.question()):
             self.store()
             self.show(question)
-            while not self.handled(question, self.key()):
+            while not self.handled(
+                question, self.key(f"{self.asked}: make this change? [y n a d A N x e u q ?] ")
+            ):
                 pass
         self.store()
 
@@ -136,25 +130,7 @@ class _Screen:
         rows = list(difference(change, question.proposal.snapshot, question.path))
         if not change.files:
             rows = rows[2:]  # which file is said above
-        width = shutil.get_terminal_size().columns
-        self.write("".join(text.numbered(rows, self.colour, width)))
-
-    def key(self) -> str:
-        """Ask for a key."""
-        self.write(self.bold(f"{self.asked}: make this change? [y n a d A N x e u q ?] "))
-        while not self.typed:
-            self.typed = self.read()
-        key, self.typed = self.typed[0], self.typed[1:]
-        self.write(f"{key if key.isprintable() else ''}\n")
-        return key
-
-    def read(self) -> str:
-        """Return what was typed: several keys if a person is faster than the program."""
-        try:
-            found = typer.getchar()
-        except EOFError:
-            return "q"
-        return "" if found.startswith("\x1b") else found
+        self.write("".join(text.numbered(rows, self.colour, self.width)))
 
     def dependents(self, question: Question) -> None:
         """Say what is not proposed without a change."""
@@ -167,9 +143,7 @@ class _Screen:
     def explain(self, question: Question) -> None:
         """Say what the transform does and what this change may do."""
         transform, change, *_ = question.proposal
-        for paragraph in transform.doc.strip().split("\n\n"):
-            self.say(" ".join(paragraph.split()))
-            self.write("\n")
+        self.document(transform.doc)
         for claim in change.claims:
             self.say(f"may change: {claim}")
 
@@ -200,24 +174,6 @@ class _Screen:
         if self.save is not None:
             found = self.review.decisions(self.saved)
             options.put(self.save, document(found, options.version()).encode())
-
-    def bold(self, words: str) -> str:
-        """Return words that stand out, where there is colour."""
-        return f"\x1b[1m{words}\x1b[0m" if self.colour else words
-
-    def say(self, sentence: str, indent: str = "") -> None:
-        """Write a sentence, broken into lines that fit."""
-        width = max(20, shutil.get_terminal_size().columns - 1)
-        wrapped = textwrap.wrap(
-            text.flat(sentence), width, initial_indent=indent, subsequent_indent=indent + "  ",
-            break_on_hyphens=False,
-        )  # fmt: skip
-        self.write("\n".join(wrapped) + "\n")
-
-    def write(self, words: str) -> None:
-        """Write to the terminal at once."""
-        sys.stdout.write(words)
-        sys.stdout.flush()
 
 
 def _from_editor(words: str) -> str | Exception:
