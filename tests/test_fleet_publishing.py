@@ -118,6 +118,18 @@ def test_it_is_a_draft_while_a_change_is_above_safe(shop: Forge, tmp_path: Path)
     assert "- [ ] it listens on no port below 1024" in str(request(shop)["body"])
 
 
+def test_a_branch_of_other_decisions_is_not_published(shop: Forge, tmp_path: Path) -> None:
+    found = campaign(shop, tmp_path / "c", "suggested")
+    with found.ledger.transaction():
+        _, change = next(found.ledger.changes("level = 'safe'"))
+        found.ledger.put_decisions([Ruling("exact", change.exact, "", "", "decline")])
+    outcome = published(found)[0]
+    assert outcome[1:3] == ("left", "what is decided has changed: `dfr fleet apply` first")
+    assert list(shop.heads(SHOP)) == ["main"]
+    applied(found)
+    assert states(published(found)) == ["opened"]
+
+
 def test_a_dry_run_does_nothing(shop: Forge, tmp_path: Path) -> None:
     found = campaign(shop, tmp_path / "c")
     assert states(published(found, dry_run=True)) == ["would"]

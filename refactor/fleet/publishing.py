@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from refactor.fleet import phases
 from refactor.fleet.campaign import Campaign
 from refactor.fleet.clones import Room, at
 from refactor.fleet.forge import codeowners
@@ -138,6 +139,8 @@ def _work(desk: Desk, repository: Repository, dry_run: bool) -> _Work | Outcome:
     if expected and not desk.is_ours(name, expected):
         return Outcome(name, "left", f"the branch {branch.name} is not as we left it")
     decisions = decisions_for(desk.ledger, plan, desk.campaign)
+    if phases.digest(plan, decisions, desk.campaign) != branch.decided:
+        return Outcome(name, "left", "what is decided has changed: `dfr fleet apply` first")
     text = words(desk.campaign, plan, branch, decisions)
     ready = request is not None and request.number and not request.draft
     if pull is not None and not pull.draft and ready and text.draft:
