@@ -207,8 +207,8 @@ def test_settings_on_the_pages_are_valid(path: Path) -> None:
     page = path.read_text(encoding="utf-8")
     for text in blocks(page, "toml"):
         table = tomllib.loads(text)
-        if "source" in table:
-            campaign.parse(table, path)
+        if {"source", "request", "commits", "review", "limits"} & set(table):  # of a campaign
+            campaign.parse({"name": "page"} | table, path)
             continue
         config.parse(table.get("tool", {}).get("dockerfile-refactor", table), path)
     for text in blocks(page, "yaml"):
