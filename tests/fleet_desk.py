@@ -6,12 +6,12 @@ As a program (`python -m tests.fleet_desk FOLDER publish|rollback`) it is for te
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from refactor.fleet import inventory, phases
 from refactor.fleet.campaign import load
-from refactor.fleet.executors import Here
 from refactor.fleet.forge.client import Pace
 from refactor.fleet.forge.servers import Servers
 from refactor.fleet.ledger import Ledger
@@ -20,6 +20,8 @@ from refactor.fleet.records import Repository
 from refactor.fleet.rolling_back import roll_back
 from tests.fleet_clock import StillClock
 
+J = TypeVar("J")
+R = TypeVar("R")
 VERSION = "1"
 DOCKERFILE = """\
 FROM debian:bookworm
@@ -27,6 +29,15 @@ MAINTAINER me@example.com
 RUN apt-get update && apt-get install -y curl
 CMD curl localhost
 """
+
+
+class Here:
+    """Work in this process, one job after the other."""
+
+    def run(self, work: Callable[[J], R], jobs: Iterable[J]) -> Iterator[tuple[J, R]]:
+        """Yield each job with its result."""
+        for job in jobs:
+            yield job, work(job)
 
 
 def desk(folder: Path, version: str = VERSION) -> Desk:

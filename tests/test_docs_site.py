@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from bench.docs import replayed
 from bench.site import assemble, build, linked, problems
 from refactor import cli, config, docs
+from refactor.fleet import campaign
 from refactor.model import Example, Phase, Transform
 from refactor.registry import entries, ordered, select
 from refactor.testing import run
@@ -206,6 +207,9 @@ def test_settings_on_the_pages_are_valid(path: Path) -> None:
     page = path.read_text(encoding="utf-8")
     for text in blocks(page, "toml"):
         table = tomllib.loads(text)
+        if {"source", "request", "commits", "review", "limits"} & set(table):  # of a campaign
+            campaign.parse({"name": "page"} | table, path)
+            continue
         config.parse(table.get("tool", {}).get("dockerfile-refactor", table), path)
     for text in blocks(page, "yaml"):
         assert YAML(typ="safe").load(text)

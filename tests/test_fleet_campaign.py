@@ -66,7 +66,6 @@ stop_on_failure_ratio = 0.2
         ('[[source]]\ngithub = "b"\ntoken = "ghp_x"', 'token = "env:NAME"'),
         ('[refactor]\nlevel = "wild"', "safe, suggested, risky"),
         ('[refactor]\nselect = "all"', "list of strings"),
-        ('[refactor]\nconfig = "none.toml"', "no file none.toml"),
         ('[commits]\neach = "file"', "transform or one"),
         ('[commits]\nauthor = "me"', "Name <mail>"),
         ('[commits]\nauthor = "me <a@b>\\n <c@d>"', "Name <mail>"),
@@ -92,6 +91,9 @@ def test_a_name_is_needed() -> None:
 
 def test_no_campaign(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="dfr fleet init"):
+        load(tmp_path)
+    (tmp_path / "campaign.toml").write_text(NAME + '[refactor]\nconfig = "none.toml"')
+    with pytest.raises(ConfigError, match="no file none.toml"):
         load(tmp_path)
 
 

@@ -14,14 +14,14 @@ from typing import Any, ClassVar
 import pytest
 
 from refactor.fleet import phases
-from refactor.fleet.executors import Here
-from refactor.fleet.publishing import Desk, Outcome
+from refactor.fleet.forge.servers import repositories
+from refactor.fleet.publishing import Desk, Outcome, publish
 from refactor.fleet.records import Ruling
 from refactor.fleet.refreshing import refresh, stale
 from refactor.fleet.rolling_back import roll_back, sentence
 from refactor.fleet.status import look
 from tests.fleet_clock import StillClock
-from tests.fleet_desk import DOCKERFILE, applied, begun, desk, published, wanted
+from tests.fleet_desk import DOCKERFILE, Here, applied, begun, desk, published, wanted
 from tests.forge_server import Forge, serving
 from tests.github_api import Fault
 
@@ -116,6 +116,18 @@ def test_it_is_a_draft_while_a_change_is_above_safe(shop: Forge, tmp_path: Path)
     assert request(shop)["draft"] is True
     assert "**suggested**" in str(request(shop)["body"])
     assert "- [ ] it listens on no port below 1024" in str(request(shop)["body"])
+
+
+def test_a_branch_of_other_decisions_is_not_published(shop: Forge, tmp_path: Path) -> None:
+    found = campaign(shop, tmp_path / "c", "suggested")
+    with found.ledger.transaction():
+        _, change = next(found.ledger.changes("level = 'safe'"))
+        found.ledger.put_decisions([Ruling("exact", change.exact, "", "", "decline")])
+    outcome = published(found)[0]
+    assert outcome[1:3] == ("left", "what is decided has changed: `dfr fleet apply` first")
+    assert list(shop.heads(SHOP)) == ["main"]
+    applied(found)
+    assert states(published(found)) == ["opened"]
 
 
 def test_a_dry_run_does_nothing(shop: Forge, tmp_path: Path) -> None:
@@ -397,6 +409,25 @@ def test_a_request_that_is_needed_no_more_is_said(shop: Forge, tmp_path: Path) -
     assert states(outcomes) == ["left"]
     assert "nothing is left to ask for" in outcomes[0].reason
     assert roll_back(found, wanted(found)[0]).state == "closed"
+
+
+def test_a_repository_may_opt_out_later(shop: Forge, tmp_path: Path) -> None:
+    found = campaign(shop, tmp_path / "c")
+    published(found)
+    shop.commit(SHOP, "main", {".dockerfile-refactor.toml": "[fleet]\nenabled = false\n"})
+    assert [outcome[1:3] for outcome in refreshed(found)] == [("left", "opted out")]
+    assert published(found)[0][1:3] == ("left", "opted out")
+    assert roll_back(found, wanted(found)[0]).state == "closed"
+
+
+def test_what_is_archived_meanwhile_is_left_alone(shop: Forge, tmp_path: Path) -> None:
+    found = campaign(shop, tmp_path / "c")
+    shop.archived.add(SHOP)
+    with found.ledger.transaction():
+        found.ledger.put_repositories(repositories(found.campaign.source[0], print))
+    repository = next(found.ledger.repositories())
+    assert publish(found, repository)[1:3] == ("left", "archived")
+    assert list(shop.heads(SHOP)) == ["main"]
 
 
 def test_rolling_back_closes_and_deletes(shop: Forge, tmp_path: Path) -> None:

@@ -196,7 +196,10 @@ def load(folder: Path) -> Campaign:
         raise ConfigError(f"{path}: no such file; `dfr fleet init` writes one") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
-    return parse(data, path)
+    found = parse(data, path)
+    if found.refactor.config and not (found.folder / found.refactor.config).is_file():
+        raise ConfigError(f"{path}: [refactor] config: no file {found.refactor.config}")
+    return found
 
 
 def parse(data: Mapping[str, Any], path: Path) -> Campaign:
@@ -212,8 +215,6 @@ def parse(data: Mapping[str, Any], path: Path) -> Campaign:
     )
     if problem := _problem(found):
         raise ConfigError(f"{path}: {problem}")
-    if found.refactor.config and not (found.folder / found.refactor.config).is_file():
-        raise ConfigError(f"{path}: [refactor] config: no file {found.refactor.config}")
     return found
 
 

@@ -176,11 +176,11 @@ def apply_job(
     )
     return applying.Job(
         repository, slim, decisions, found, campaign.commits, campaign.ours,
-        _digest(known, decisions, campaign),
+        digest(known, decisions, campaign),
     )  # fmt: skip
 
 
-def _digest(known: Plan, decisions: Decisions, campaign: Campaign) -> str:
+def digest(known: Plan, decisions: Decisions, campaign: Campaign) -> str:
     """Return what tells whether a branch is that of a plan, its decisions and the configuration."""
     commits = campaign.commits
     told = [

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from refactor.fleet import phases
 from refactor.fleet.campaign import Campaign
 from refactor.fleet.clones import Room, at
 from refactor.fleet.forge import codeowners
 from refactor.fleet.forge.base import Forge, ForgeError, Pull, Wanted, place
+from refactor.fleet.forge.client import Refused
 from refactor.fleet.forge.servers import Servers
 from refactor.fleet.git import GitError
 from refactor.fleet.group_decisions import decisions_for
@@ -118,6 +120,8 @@ def _work(desk: Desk, repository: Repository, dry_run: bool) -> _Work | Outcome:
     """Return what there is to do, or why there is nothing."""
     name = repository.id
     branch, plan = desk.ledger.branch(name), desk.ledger.plan(name)
+    if repository.skipped:
+        return Outcome(name, "left", repository.skipped)
     if branch is None or plan is None or branch.state != "made":
         request = desk.ledger.request(name)
         if request is not None and request.state == "open":
@@ -138,13 +142,15 @@ def _work(desk: Desk, repository: Repository, dry_run: bool) -> _Work | Outcome:
     if expected and not desk.is_ours(name, expected):
         return Outcome(name, "left", f"the branch {branch.name} is not as we left it")
     decisions = decisions_for(desk.ledger, plan, desk.campaign)
+    if phases.digest(plan, decisions, desk.campaign) != branch.decided:
+        return Outcome(name, "left", "what is decided has changed: `dfr fleet apply` first")
     text = words(desk.campaign, plan, branch, decisions)
     ready = request is not None and request.number and not request.draft
     if pull is not None and not pull.draft and ready and text.draft:
         return Outcome(
-                name, "left",
-                f"{pull.address} is no draft, and a change is above safe now: make it one first",
-            )  # fmt: skip
+            name, "left",
+            f"{pull.address} is no draft, and a change is above safe now: make it one first",
+        )  # fmt: skip
     return _Work(plan, branch, text, expected, pull)
 
 
@@ -214,7 +220,7 @@ def _decorated(desk: Desk, repository: Repository, forge: Forge, pull: Pull, fou
     try:
         if labels:
             forge.label(where, pull.number, labels)
-    except ForgeError as error:
+    except Refused as error:
         declined.append(f"labels: {error}")
     try:
         reviewers = desk.campaign.request.reviewers
@@ -222,7 +228,7 @@ def _decorated(desk: Desk, repository: Repository, forge: Forge, pull: Pull, fou
             reviewers += _owners(desk, repository, found)
         if reviewers:
             forge.ask(where, pull.number, tuple(dict.fromkeys(reviewers)))
-    except (ForgeError, GitError) as error:
+    except (Refused, GitError) as error:
         declined.append(f"reviewers: {error}")
     return "; ".join(declined)
 

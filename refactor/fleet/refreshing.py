@@ -53,12 +53,13 @@ def refresh(
     All are planned before any is made: a run that is killed is taken up by `stale`, which sees
     what was planned and not made, or made and not pushed.
     """
-    failed = set()
+    ended = set()
     for plan in phases.plan(desk.ledger, executor, (Job(one, settings) for one in repositories)):
-        if plan.state == "failed":
-            failed.add(plan.repository)
-            yield Outcome(plan.repository, "failed", plan.reason)
-    left = [one for one in repositories if one.id not in failed]
+        if plan.state != "planned":
+            ended.add(plan.repository)
+            state = "failed" if plan.state == "failed" else "left"
+            yield Outcome(plan.repository, state, plan.reason)
+    left = [one for one in repositories if one.id not in ended]
     jobs = (phases.apply_job(desk.campaign, desk.ledger, settings, one) for one in left)
     made = {}
     for branch in phases.apply(desk.campaign, desk.ledger, executor, filter(None, jobs)):

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import quote
 
 from refactor.fleet.forge.base import (
-    ForgeError,
     Listed,
     Pull,
     Wanted,
@@ -17,7 +16,7 @@ from refactor.fleet.forge.base import (
     said,
     understood,
 )
-from refactor.fleet.forge.client import Client, once
+from refactor.fleet.forge.client import Client, Refused, once
 
 SERVER = "https://gitlab.com/api/v4"
 SCHEME = "Bearer"
@@ -94,7 +93,7 @@ class GitLab:
             missing += [] if found else [name]
         self._put(place, number, {"reviewer_ids": sorted(set(numbers))})
         if missing:
-            raise ForgeError(f"{place}: no user {', '.join(missing)}")
+            raise Refused(f"{place}: no user {', '.join(missing)}", 404)
 
     def close(self, place: str, number: int, words: str) -> None:
         """Say why in a comment, unless that has been said, and close the request."""
