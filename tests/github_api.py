@@ -75,6 +75,7 @@ class Api:
         self.faults: deque[Fault] = deque()
         self.examples: dict[tuple[str, str], Any] = {}
         self.address = ""
+        self.tokens: list[str | None] = []
         self.released = threading.Event()
 
     def problems(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> list[str]:
@@ -154,11 +155,12 @@ class _Handler(BaseHTTPRequestHandler):
         api, path = self.api, urlsplit(self.path).path
         headers = {name.lower(): value for name, value in self.headers.items()}
         api.asked.append((self.command, self.path, json.loads(body) if body else None))
+        api.tokens.append(headers.get("authorization"))
         api.wrong += api.problems(self.command, self.path, body, headers)
         fault = api.faults.popleft() if api.faults else Fault()
         if fault.how in ("silent", "lost"):
             if fault.how == "silent":
-                api.released.wait(10)
+                api.released.wait(60)
             self.close_connection = True
             return
         status, data = api.example(self.command, path)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+import httpx
 import pytest
 
 from refactor.fleet.forge import client as http
@@ -47,8 +48,7 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def github(api: Api, clock: StillClock, said: list[str], monkeypatch: Any) -> GitHub:
-    monkeypatch.setattr(http, "_TIMEOUT", 0.3)
+def github(api: Api, clock: StillClock, said: list[str]) -> GitHub:
     return GitHub(Client(api.address, SCHEME, TOKEN, HEADERS, Pace(clock), said.append))
 
 
@@ -196,7 +196,7 @@ def test_a_limit_that_does_not_end_ends_the_work(
     github: GitHub, api: Api, clock: StillClock
 ) -> None:
     api.faults.extend([Fault(429, message="no")] * 7)
-    with pytest.raises(ForgeError, match="more than an hour: go on later"):
+    with pytest.raises(ForgeError, match="does not stop: go on later"):
         github.look(PLACE, 7)
     assert [wait for wait in clock.waits if wait >= 60] == [60, 120, 240, 480, 960, 1920]
     api.faults.extend([Fault(403, (("Retry-After", "86400"),))])
@@ -210,6 +210,16 @@ def test_a_refusal_is_no_limit(github: GitHub, api: Api, clock: StillClock) -> N
         github.look(PLACE, 7)
     assert TOKEN not in str(caught.value)
     assert clock.waits == []
+    api.faults.append(Fault(403, message="." * (297 - len(TOKEN) // 2) + TOKEN))
+    with pytest.raises(Refused) as caught:
+        github.look(PLACE, 7)
+    assert TOKEN[:8] not in str(caught.value)
+
+
+def impatient(github: GitHub, fault: Fault) -> None:
+    """Wait less long for an answer that does not come."""
+    if fault.how == "silent":
+        github._client._http.timeout = httpx.Timeout(2.0)
 
 
 FAULTS = [Fault(502), Fault(503), Fault(how="cut"), Fault(how="silent"), Fault(how="lost")]
@@ -218,6 +228,7 @@ NAMES = ["502", "503", "cut", "silent", "lost"]
 
 @pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
 def test_reading_is_repeated(github: GitHub, api: Api, clock: StillClock, fault: Fault) -> None:
+    impatient(github, fault)
     api.faults.extend([fault, fault])
     assert github.look(PLACE, 1347).number == 1347
     assert len(api.asked) == 3
@@ -234,6 +245,7 @@ def test_reading_is_not_repeated_for_ever(github: GitHub, api: Api) -> None:
 def test_a_request_is_looked_for_before_it_is_opened_again(
     github: GitHub, api: Api, fault: Fault, monkeypatch: Any
 ) -> None:
+    impatient(github, fault)
     pulls: list[Any] = []
     api.examples["GET", f"/repos/{PLACE}/pulls"] = pulls
     add = Client.add
@@ -310,6 +322,15 @@ def test_a_repository_that_moved_is_not_written_to(github: GitHub, api: Api) -> 
     api.faults.append(Fault(307, (("Location", "https://elsewhere.example/"),)))
     with pytest.raises(ForgeError, match="has moved"):
         github.describe(PLACE, 7, "x")
+
+
+def test_the_token_goes_to_no_other_server(github: GitHub, api: Api) -> None:
+    with serving(Api()) as other:
+        place = f"{other.address.replace('127.0.0.1', 'localhost')}/repos/{PLACE}/pulls/1347"
+        api.faults.append(Fault(301, (("Location", place),)))
+        assert github.look(PLACE, 1347).number == 1347
+    assert api.tokens[-1] == f"Bearer {TOKEN}"
+    assert other.tokens == [None]
 
 
 def test_checks_and_statuses_are_taken_together(github: GitHub, api: Api) -> None:

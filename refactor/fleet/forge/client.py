@@ -168,7 +168,7 @@ class Client:
             if waited > MOST_WAIT:
                 break
             self._wait(pause, f"{self.host} limits how much is asked")
-        raise ForgeError(f"{self.host} limits how much is asked for more than an hour: go on later")
+        raise ForgeError(f"{self.host} limits how much is asked, and does not stop: go on later")
 
     def _sent(
         self, method: str, path: str, body: Mapping[str, Any] | None,
@@ -204,7 +204,7 @@ class Client:
         if answer.status >= 400:
             words = _words(answer.data)
             words = words.replace(self._token, "(token)") if self._token else words
-            raise Refused(f"{what}: answers {answer.status}{words}", answer.status)
+            raise Refused(f"{what}: answers {answer.status}{words[:300]}", answer.status)
         return answer
 
     def _wait(self, seconds: float, why: str) -> None:
@@ -275,9 +275,9 @@ def _seconds(after: str, now: float) -> float:
 
 
 def _words(data: Any) -> str:
-    """Return what an answer says, short and on one line."""
+    """Return what an answer says, on one line."""
     if not isinstance(data, dict):
         return ""
     found = [data.get(key) for key in ("message", "error", "errors")]
     text = " ".join(str(part) for part in found if part)
-    return f": {' '.join(text.split())[:300]}" if text else ""
+    return f": {' '.join(text.split())}" if text else ""
