@@ -13,11 +13,11 @@ from refactor.compose import Step
 from refactor.config import Config
 from refactor.engine import outcome, unsound
 from refactor.fleet.groups import Group, hashes
-from refactor.fleet.holes import filled, shape, tokens
+from refactor.fleet.holes import PACKAGE, Token, filled, shape, tokens
 from refactor.model import Change, Claim, Effect, Safety
 from refactor.registry import entries
 from refactor.snapshot import Snapshot
-from refactor.source import Edit, Span
+from refactor.source import Edit, Span, Unreadable, decode
 from refactor.syntax import ParseError, parse
 from tests import corpus
 
@@ -201,11 +201,25 @@ def test_tokens() -> None:
 
 
 def test_sentences_have_the_holes_of_the_text() -> None:
-    holes = {"curl": "<package>", "git": "<package>", "/x": "<path 1>", "a b": "<command 1>"}
-    assert filled("`curl` is not /x", holes) == "`<package>` is not <path 1>"
-    assert filled("install git curl", holes) == "install <package>"
-    assert filled("after a b", holes) == "after <command 1>"
+    holes = {"curl": PACKAGE, "git": PACKAGE, "/x": "\0path 1", "a b": "\0command 1"}
+    assert filled("`curl` is not /x", holes) == f"`{PACKAGE}` is not \0path 1"
+    assert filled("install git curl", holes) == f"install {PACKAGE}"
+    assert filled("after a b", holes) == "after \0command 1"
     assert filled("curlew", holes) == "curlew"
+
+
+def test_nobody_can_write_a_hole() -> None:
+    one, two = tokens_of("COPY a b"), tokens_of("COPY --link a b")
+    found = shape(one, two)
+    assert found.before == ("COPY", "\0path 1", "\0path 2")
+    assert "\0" not in "".join(token.written for token in (*one, *two))
+    with pytest.raises(Unreadable):
+        decode(b"COPY \0path b\n")
+
+
+def tokens_of(text: str) -> tuple[Token, ...]:
+    """Return the tokens of an instruction."""
+    return tokens(text, inside=False, escape="\\", stages=frozenset(), heredoc=False)
 
 
 def test_without_tokens_there_is_a_shape() -> None:

@@ -39,6 +39,9 @@ _LONGEST, _MOST = 500, 100  # characters of a path; such values in sentences
 _SHORT = 40  # longer values are found in a sentence whatever stands around them
 
 
+PACKAGE = "\0package"  # no text has the sign in front: nobody can write a hole
+
+
 class Token(NamedTuple):
     """A token as written; what may differ between changes of one shape has a kind and a value.
 
@@ -243,7 +246,7 @@ def shape(before: Sequence[Token], after: Sequence[Token], fixed: Iterable[str] 
         if kind == "name" and value in told:
             continue
         counts[kind] += 1
-        hole = "<package>" if kind == "package" else f"<{kind} {counts[kind]}>"
+        hole = PACKAGE if kind == "package" else f"\0{kind} {counts[kind]}"
         numbers[kind, value] = hole
         holes.setdefault(value, hole)
         holes.setdefault(re.sub(r"""[\\"']""", "", value), hole)
@@ -294,7 +297,7 @@ def _holed(found: Sequence[Token], numbers: Mapping[tuple[str, str], str]) -> tu
         hole = numbers.get((token.kind, token.value))
         if hole is None:
             words.append(token.written)
-        elif hole != "<package>" or words[-1:] != [hole]:
+        elif hole != PACKAGE or words[-1:] != [hole]:
             words.append(hole)
     return tuple(words)
 
@@ -305,4 +308,4 @@ def filled(sentence: str, holes: Mapping[str, str]) -> str:
     for value in sorted(known, key=len, reverse=True):
         sentence = sentence.replace(value, holes[value])
     words = (word and holes.get(_unquoted(word), word) for word in _BETWEEN.split(sentence))
-    return re.sub(r"<package>(?: <package>)+", "<package>", "".join(words))
+    return re.sub(f"{PACKAGE}(?: {PACKAGE})+", PACKAGE, "".join(words))

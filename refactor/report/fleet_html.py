@@ -92,11 +92,10 @@ def _share(part_of: int, whole: int) -> str:
 def _groups(shown: Sequence[Shown], left: Left) -> Iterator[str]:
     yield '<h2 id="groups">Groups of equal changes</h2>\n'
     if left.groups:
-        yield (
-            f'<p class="soft">The {len(shown):,} largest. {counted(left.groups, "smaller group")} '
-            f"with {counted(left.changes, 'change')} are not on this page: "
-            f"{code('dfr fleet review')} asks for them too.</p>\n"
-        )
+        rest = f"{counted(left.groups, 'smaller group')} with {counted(left.changes, 'change')}"
+        asks = code("dfr fleet review")
+        yield f'<p class="soft">The {len(shown):,} largest, without {rest}: '
+        yield f"{asks} asks for all.</p>\n"
     yield part("fleet.html")
     yield '<ol class="changes" id="list">\n'
     for one in shown:
