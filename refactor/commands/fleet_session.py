@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from refactor.fleet.phases import Choice, Tally
 
 T = TypeVar("T")
+PATIENCE = 3.0  # seconds: workers of a run that was killed hold its lock until they notice
 
 Folder = Annotated[Path, typer.Argument(help="The campaign's folder.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
@@ -168,12 +169,20 @@ def session(folder: Path, quiet: bool = False, dry_run: bool = False) -> Iterato
 def locked(folder: Path, shared: bool = False) -> Iterator[None]:
     """Keep other processes from working on a campaign, until this one ends, however it does."""
     with (folder / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except OSError:
-            if not shared:
-                _busy(folder)
+        end = time.monotonic() + PATIENCE
+        while not (free := _taken(file)) and not shared and time.monotonic() < end:
+            time.sleep(0.1)
+        if not (free or shared):
+            _busy(folder)
         yield
+
+
+def _taken(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _busy(folder: Path) -> NoReturn:
