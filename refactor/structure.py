@@ -6,8 +6,8 @@ from refactor import split_edits as split_edits
 from refactor import stage_edits as stage_edits
 from refactor import user_edits as user_edits
 from refactor.effects import distroless as distroless
-from refactor.facts import container_settings as container_settings
 from refactor.facts import build_secrets as build_secrets
+from refactor.facts import container_settings as container_settings
 from refactor.facts import development as development
 from refactor.facts import leftovers as leftovers
 from refactor.facts import lost_scripts as lost_scripts

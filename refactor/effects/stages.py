@@ -42,9 +42,6 @@ class Surroundings(Protocol):
     def invocations(self) -> Invocations | None:
         """How the image is started, probed and built from outside the Dockerfile."""
 
-    def read(self, path: str) -> str | None:
-        """Return the text of a file of the repository; None if there is none."""
-
 
 @dataclass(frozen=True)
 class Cut:
