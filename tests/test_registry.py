@@ -84,10 +84,17 @@ OWN = {
 CLASHING = {"mount-package-caches"}  # what it excludes is on by default
 OFF = CLASHING | {
     "compile-uv-bytecode",
+    "drop-capabilities",
+    "forbid-new-privileges",
+    "make-root-read-only",
     "mount-build-secrets",
     "read-secrets-from-environment",
+    "require-non-root",
     "separate-definition-comments",
+    "set-seccomp-profile",
     "skip-development-packages",
+    "sort-packages",
+    "start-init",
     "unbuffer-python",
     "use-distroless-base",
 }

@@ -52,6 +52,7 @@ _DROPPED: Final = {
     r"rm -rf /var/cache/[\w/*]+|rm -rf /usr/local/(?:bundle/cache/\*\.gem|cargo/registry))",
     "drop-late-cleanup": r"(?:apt-get|apt|dnf|yum|zypper) (?:auto)?clean(?: all)?|rm -rf [\w/*. ]+",
     "remove-unpacked-archives": r"rm -f [\w./+-]+",
+    "set-mode-in-copy": r"ch(?:mod|own) \S+ \S+",
     "skip-apk-cache": r"apk update|rm -(?:rf|fr|f|r) /var/cache/apk/?\*?",
 }
 # Which words a transform may put into a command; the claim says which it did put in.
@@ -168,6 +169,8 @@ def declared(step: Step) -> Declared:
     dropped: list[Argv] = []
     for claim in step.change.claims:
         signs = {text[:2]: text[2:] for text in claim.footprint}
+        if name == "set-mode-in-copy":
+            signs = {"- ": signs["- "]}  # the COPY does it instead
         if claim.effect is Effect.LAYERS:
             continue
         if len(signs) == 1:
