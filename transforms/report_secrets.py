@@ -15,7 +15,8 @@ argument passes it, X723 a file that holds one is copied.
 
 from collections.abc import Iterator
 
-from refactor import Example, Notice, Phase, Snapshot, secrets, transform
+from refactor import Example, Notice, Phase, Snapshot, transform
+from refactor.structure import secrets
 
 _TEXTS = {
     "X720": "{name} holds {what}, and an image's environment is read by whoever has the image: give it to "
