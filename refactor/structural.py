@@ -152,7 +152,7 @@ class Structural:
         if found and not self.use(Effect.FILES, *found):
             return "files are left out"
         paths = {p for p, text in after.files.items() if before.files.get(p) != text}
-        if found and after.sent is not None:
+        if after.sent is not None:
             paths = {path for path in paths if not path.endswith(after.sent.source)}
         return self.settings(build, paths)
 

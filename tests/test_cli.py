@@ -541,7 +541,7 @@ def test_both_commands_are_installed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        ("dfr f", "fix"),
+        ("dfr fi", "fix"),
         ("dfr fix --up", "--update-baseline"),
         ("dfr fix --level s", "safe suggested"),
         ("dfr fix --format gi", "github gitlab"),

@@ -10,7 +10,7 @@ from refactor.config import Config
 from refactor.context import MAX_NAMES, DiskContext, MemoryContext, Overlay, Subtree
 from refactor.engine import Changed, run
 from refactor.facts.homes import home
-from refactor.model import Change, FileEdits, Phase, Safety, transform
+from refactor.model import Change, Claim, Effect, FileEdits, Phase, Safety, transform
 from refactor.patch import beside
 from refactor.project import Site
 from refactor.sent import sent
@@ -157,9 +157,10 @@ def test_names_of_other_files(shown: str, place: str, other: str, wanted: str) -
 @transform(phase=Phase.CONTEXT, triggers=("from",))
 def mark(snapshot: Snapshot, options: None):  # type: ignore[no-untyped-def]
     """Write another file, once."""
-    if snapshot.read("note") is None:
-        edits = (FileEdits("note", (Edit(Span(0, 0), "seen\n"),)),)
-        yield Change("a note", (), (), Safety.SAFE, files=edits)
+    if snapshot.read("app/.dockerignore") is None:
+        edits = (FileEdits("app/.dockerignore", (Edit(Span(0, 0), ".DS_Store\n"),)),)
+        claim = Claim(Effect.FILES, frozenset({"context", "+ .dockerignore", "- .DS_Store"}))
+        yield Change("a note", (), (claim,), Safety.SAFE, files=edits)
 
 
 def test_a_change_of_another_file_alone_comes_to_rest() -> None:
@@ -167,10 +168,24 @@ def test_a_change_of_another_file_alone_comes_to_rest() -> None:
     snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), memory("app/a="), home="app")
     outcome = refactor(snapshot, [mark])
     assert [step.change.reason for step in outcome.steps] == ["a note"]
-    assert outcome.snapshot.files == {"note": "seen\n"}
-    assert outcome.snapshot.read("note") == "seen\n"
+    assert outcome.snapshot.files == {"app/.dockerignore": ".DS_Store\n"}
+    assert outcome.snapshot.read("app/.dockerignore") == ".DS_Store\n"
     assert outcome.snapshot.sent is not None
-    assert outcome.snapshot.sent.kind("note") == ""
+
+
+@transform(phase=Phase.CONTEXT, triggers=("from",))
+def scrawl(snapshot: Snapshot, options: None):  # type: ignore[no-untyped-def]
+    """Write a file that nothing is known of."""
+    edits = (FileEdits("note", (Edit(Span(0, 0), "seen\n"),)),)
+    yield Change("a note", (), (), Safety.SAFE, files=edits)
+
+
+def test_a_file_of_which_nothing_is_claimed_is_not_written() -> None:
+    text = "FROM a\n"
+    snapshot = Snapshot(PurePath("Dockerfile"), text, parse(text), memory("app/a="), home="app")
+    outcome = refactor(snapshot, [scrawl])
+    assert not outcome.snapshot.files
+    assert [drop.reason for drop in outcome.drops] == ["nothing is claimed in note"]
 
 
 def test_other_files_are_written_with_the_dockerfile_or_not_at_all(tmp_path: Path) -> None:

@@ -118,7 +118,11 @@ def obstacle(found: Affected, command: tuple[str, ...], image: Image) -> Obstacl
 
 def _hinders(event: Event, bash: bool, dash: bool) -> Obstacle | None:
     if any(isinstance(part, Verbatim) for part in flat((event,))):
-        return Obstacle("P102", f"not read: `{event.text[:40]}`", "write it in plain POSIX shell")
+        return Obstacle(
+            "P102",
+            f"not read: `{' '.join(event.text.split())[:40]}`",
+            "write it in plain POSIX shell",
+        )
     text = _with_redirects(event)
     if _EARLY.search(text):
         return Obstacle("P103", "a reader may stop early, which then fails the pipe", _READS_ALL)
