@@ -13,6 +13,8 @@ from refactor.model import Claim, Effect
 if TYPE_CHECKING:
     from refactor.effects.stages import Surroundings
 
+_NUMBERED = ("stage ", "- USER ", "+ USER ")  # the footprint of a user that gets a number
+
 
 class Structural:
     """Compares builds whose stages, bases, users, copies or contexts differ, as claimed."""
@@ -86,9 +88,10 @@ class Structural:
     def numbered(self, before: Build, after: Build) -> Build | str:
         """Return the build before with the numbers that claims give to its users."""
         for claim in [c for c in +self.claims if c.effect is Effect.USER]:
-            parts = {text[:7]: text[7:] for text in claim.footprint}
-            stages = [s for s in self.graph.stages if s.label == parts.get("stages ")]
-            if not stages or parts.keys() != {"stages ", "- USER ", "+ USER "}:
+            words = ((kind, text) for text in claim.footprint for kind in _NUMBERED)
+            parts = {kind: text[len(kind) :] for kind, text in words if text.startswith(kind)}
+            stages = [s for s in self.graph.stages if s.label == parts.get("stage ")]
+            if not stages or len(parts) != 3 or len(claim.footprint) != 3:
                 continue
             from refactor.effects.numbered import renumbered
 

@@ -54,9 +54,7 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
             yield Refusal(*user.becomes, user.instruction.span.start)
             continue
         ins, name = user.instruction, user.name
-        claim = frozenset(
-            {f"stages {user.stage.label}", f"- USER {name}", f"+ USER {user.becomes}"}
-        )
+        claim = frozenset({f"stage {user.stage.label}", f"- USER {name}", f"+ USER {user.becomes}"})
         yield Change(
             f"only inside the image is it known that {name.partition(':')[0]} is not root",
             (edits.replace_logical(ins, ins.args_start, ins.args_end, user.becomes),),
