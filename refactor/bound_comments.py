@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from refactor.source import Span
+
 _COMMENT = re.compile(r"^[ \t]*(#[ \t]*renovate:[^\r\n]*)(?:\r?\n|\Z)(?=([^\r\n]*))", re.MULTILINE)
 _ASSIGNS = re.compile(r"(?:ARG|ENV)[ \t]+(\w+)[ \t=]+([^ \t\\]*)", re.IGNORECASE)
 
@@ -20,6 +22,13 @@ def bound(text: str) -> Counter[tuple[str, str]]:
         return Counter()
     found = _COMMENT.finditer(text)
     return Counter((match[1].rstrip(), _told_by(match[2].strip())) for match in found)
+
+
+def places(text: str) -> list[Span]:
+    """Return where the comments are, each with its line; in order."""
+    if "renovate:" not in text:
+        return []
+    return [Span(match.start(), match.end(2)) for match in _COMMENT.finditer(text)]
 
 
 def _told_by(line: str) -> str:

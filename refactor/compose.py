@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +11,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from refactor.bound_comments import bound
+from refactor.bound_comments import bound, places
 from refactor.facts.pragmas import is_skipped
 from refactor.facts.secret_words import mask
 from refactor.identity import Identity, Lineage
@@ -247,16 +248,27 @@ def _proposals(run: _Run, transform: Transform) -> list[Change]:
 
 def _unless_torn(snapshot: Snapshot, finding: Finding) -> Finding:
     """Return a finding; a refusal of a change that tears a comment off the line it is read with."""
-    held = bound(snapshot.text)
-    if not held or not isinstance(finding, Change) or finding.by_hand or not finding.edits:
+    if not isinstance(finding, Change) or finding.by_hand:
+        return finding
+    held = snapshot.fact(_held)
+    if not any(_meets(held, edit.span) for edit in finding.edits):
         return finding
     with suppress(Overlap):
-        if bound(apply(snapshot.text, finding.edits)) != held:
+        if bound(apply(snapshot.text, finding.edits)) != bound(snapshot.text):
             return Refusal(
                 "N101", "a `# renovate:` comment would no longer stand above its line",
                 "put the comment, and what it is of, somewhere else", finding.edits[0].span.start,
             )  # fmt: skip
     return finding
+
+
+def _meets(held: Sequence[Span], span: Span) -> bool:
+    first = bisect_left(held, span.start, key=lambda one: one.end)
+    return first < len(held) and held[first].start <= span.end
+
+
+def _held(snapshot: Snapshot) -> list[Span]:
+    return places(snapshot.text)
 
 
 def _lowered(snapshot: Snapshot) -> str:

@@ -143,7 +143,7 @@ def _operation(
 _PACMAN_ACTION = re.compile(r"-[DFQRSTU]")
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=32768)
 def argv_operation(argv: tuple[str, ...]) -> Operation | None:
     """Return what a command's words ask of a package manager."""
     return operation(command_of(argv))
