@@ -80,7 +80,7 @@ def merge_request(number: int = 1, state: str = "opened", **more: Any) -> dict[s
         "id": 10 + number, "iid": number, "project_id": 3, "title": "test1", "description": "fixed",
         "state": state, "target_branch": "main", "source_branch": "dfr/tidy", "draft": False,
         "source_project_id": 3, "target_project_id": 3, "labels": ["Community"], "sha": HEAD,
-        "detailed_merge_status": "mergeable", "has_conflicts": False, "reviewers": [{"id": 2}],
+        "detailed_merge_status": "mergeable", "has_conflicts": False, "reviewers": [{"id": 9}],
         "web_url": f"http://gitlab.example.com/my-group/shop/merge_requests/{number}", **more,
     }  # fmt: skip
 
@@ -117,9 +117,11 @@ GITLAB = (
     Operation(
         "PUT", f"{PROJECT}/merge_requests/1", "",
         {"description": str, "add_labels": str, "reviewer_ids": list, "state_event": str},
-        "", 200, merge_request(),
+        "", 200, merge_request(reviewers=[{"id": 9}, {"id": 5}]),
     ),
-    Operation("GET", f"{PROJECT}/merge_requests/1/notes", f"{PAGES} sort", {}, "", 200, []),
+    Operation(
+        "GET", f"{PROJECT}/merge_requests/1/notes", f"{PAGES} sort order_by", {}, "", 200, []
+    ),
     Operation(
         "POST", f"{PROJECT}/merge_requests/1/notes", "", {"body": str}, "body", 201, {"id": 301}
     ),
@@ -232,13 +234,13 @@ def test_a_group_of_gitlab(in_gitlab: GitLab, lab: Described) -> None:
     assert list(in_gitlab.repositories("my-group/sub")) == [Listed(address)]
     project = GITLAB[0].answer[0]
     kinds: list[dict[str, Any]] = [
-        {"archived": True}, {"forked_from_project": {"id": 1}}, {"empty_repo": True},
-        {"default_branch": None}, {"merge_requests_access_level": "disabled"},
+        {"archived": True}, {"forked_from_project": {"id": 1}}, {"mr_default_target_self": False},
+        {"empty_repo": True}, {"default_branch": None}, {"merge_requests_access_level": "disabled"},
     ]  # fmt: skip
     path = GITLAB[0].path
     lab.examples["GET", path] = [{**project, **kind} for kind in kinds]
     assert [one.skipped for one in in_gitlab.repositories("my-group/sub")] == [
-        "archived", "fork", "empty", "empty", "disabled",
+        "archived", "fork", "fork", "empty", "empty", "disabled",
     ]  # fmt: skip
 
 
@@ -258,7 +260,7 @@ def test_merge_requests(in_gitlab: GitLab, lab: Described) -> None:
     in_gitlab.ask(PLACE, 1, ("ada",))
     in_gitlab.close(PLACE, 1, "Enough.")
     assert sent(lab, "PUT") == [
-        {"description": "Better."}, {"add_labels": "docker,bot"}, {"reviewer_ids": [2, 5]},
+        {"description": "Better."}, {"add_labels": "docker,bot"}, {"reviewer_ids": [9, 5]},
         {"state_event": "close"},
     ]  # fmt: skip
     assert sent(lab, "POST")[1:] == [{"body": "Enough."}]
@@ -292,6 +294,13 @@ def test_a_reviewer_whom_gitlab_does_not_know_is_said(in_gitlab: GitLab, lab: De
     lab.examples["GET", "/users"] = []
     with pytest.raises(ForgeError, match="no user ada"):
         in_gitlab.ask(PLACE, 1, ("ada",))
+
+
+def test_a_reviewer_whom_gitlab_does_not_take_is_said(in_gitlab: GitLab, lab: Described) -> None:
+    lab.examples["PUT", f"{PROJECT}/merge_requests/1"] = merge_request()
+    with pytest.raises(ForgeError, match="GitLab does not ask ada"):
+        in_gitlab.ask(PLACE, 1, ("ada",))
+    assert sent(lab, "PUT") == [{"reviewer_ids": [9, 5]}]
 
 
 def test_gitlab_limits_how_much_is_asked(lab: Described) -> None:
