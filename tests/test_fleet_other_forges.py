@@ -171,7 +171,10 @@ FORGEJO = (
         "PATCH", "/repos/acme/shop/pulls/1", "", {"body": str, "title": str, "state": str}, "", 201,
         pull_request(),
     ),
-    Operation("POST", "/repos/acme/shop/issues/1/labels", "", {"labels": list}, "labels", 200, []),
+    Operation(
+        "POST", "/repos/acme/shop/issues/1/labels", "", {"labels": list}, "labels", 200,
+        [{"id": 1, "name": "docker"}],
+    ),
     Operation(
         "POST", "/repos/acme/shop/pulls/1/requested_reviewers", "",
         {"reviewers": list, "team_reviewers": list}, "", 201, [],
@@ -179,8 +182,8 @@ FORGEJO = (
     Operation("GET", "/repos/acme/shop/issues/1/comments", "since before", {}, "", 200, []),
     Operation("POST", "/repos/acme/shop/issues/1/comments", "", {"body": str}, "body", 201, {}),
     Operation(
-        "GET", f"/repos/acme/shop/commits/{HEAD}/status", "page limit", {}, "", 200,
-        {"state": "success", "total_count": 1, "sha": HEAD, "statuses": []},
+        "GET", f"/repos/acme/shop/commits/{HEAD}/statuses", "sort state page limit", {}, "", 200,
+        [{"id": 1, "context": "build", "status": "success"}],
     ),
 )  # fmt: skip
 
@@ -378,6 +381,27 @@ def test_a_request_is_found_by_its_branch(in_forgejo: Forgejo, jo: Described) ->
     assert found is not None
     assert found.state == "merged"
     assert in_forgejo.find("acme/shop", "dfr/other") is None
+    jo.examples[path] = [None, pull_request(4)]
+    found = in_forgejo.find("acme/shop", "dfr/tidy")
+    assert found is not None
+    assert found.number == 4
+
+
+@pytest.mark.parametrize("broken", [{"number": 1}, "text"])
+def test_a_list_of_another_shape_is_said(
+    in_forgejo: Forgejo, in_gitlab: GitLab, jo: Described, lab: Described, broken: Any
+) -> None:
+    jo.examples["GET", "/repos/acme/shop/pulls"] = [broken]
+    with pytest.raises(ForgeError, match="another shape"):
+        in_forgejo.find("acme/shop", "dfr/tidy")
+    lab.examples["GET", f"{PROJECT}/merge_requests"] = [broken]
+    with pytest.raises(ForgeError, match="another shape"):
+        in_gitlab.find(PLACE, "dfr/tidy")
+
+
+def test_a_label_that_forgejo_does_not_have_is_said(in_forgejo: Forgejo) -> None:
+    with pytest.raises(ForgeError, match="acme/shop: no label bot"):
+        in_forgejo.label("acme/shop", 1, ("Docker", "bot"))
 
 
 def test_how_a_pull_request_of_forgejo_stands(in_forgejo: Forgejo, jo: Described) -> None:
@@ -386,12 +410,21 @@ def test_how_a_pull_request_of_forgejo_stands(in_forgejo: Forgejo, jo: Described
     assert pull.conflict
     jo.examples["GET", "/repos/acme/shop/pulls/1"] = pull_request(mergeable=False, draft=True)
     assert not in_forgejo.look("acme/shop", 1).conflict
-    path = ("GET", f"/repos/acme/shop/commits/{HEAD}/status")
-    for state, checks in {"failure": "failing", "error": "failing", "pending": "pending"}.items():
-        jo.examples[path] = {"state": state, "total_count": 2}
+    path = ("GET", f"/repos/acme/shop/commits/{HEAD}/statuses")
+    for states, checks in {
+        ("failure", "pending"): "failing", ("error",): "failing", ("pending", "success"): "pending",
+        ("success", "warning", "skipped"): "passing", (): "none",
+    }.items():  # fmt: skip
+        jo.examples[path] = [
+            {"id": number, "context": state, "status": state} for number, state in enumerate(states)
+        ]
         assert in_forgejo.checks("acme/shop", pull) == checks
-    jo.examples[path] = {"state": "", "total_count": 0}
-    assert in_forgejo.checks("acme/shop", pull) == "none"
+    jo.examples[path] = [
+        {"id": 3, "context": "build", "status": "success"},
+        {"id": 2, "context": "build", "status": "failure"},
+        {"id": 1, "context": "build", "status": "pending"},
+    ]  # fmt: skip
+    assert in_forgejo.checks("acme/shop", pull) == "passing"
 
 
 def test_names_are_quoted(in_gitlab: GitLab, lab: Described) -> None:
