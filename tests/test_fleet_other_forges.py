@@ -1,8 +1,35 @@
 """GitLab and Forgejo by the requests and answers that they document.
 
-Sources: docs.gitlab.com/api (merge_requests, projects, groups, notes, users, rest); the Swagger
-description that each Forgejo and Gitea server has (`/swagger.v1.json`). What is named here is all
-that may be sent; the answers are cut down to documented fields.
+What is named here is all that may be sent; the answers are cut down to documented fields.
+
+Read of GitLab, in its mirror gitlabhq/gitlabhq (a commit is the one at which a file was read):
+
+- doc/api/merge_requests.md, groups.md, notes.md, users.md and pipelines.md at ef0ff4b5 (19.2 or
+  later; of the first the parts on listing, one request, pipelines, creating, updating);
+- doc/api/rest/_index.md at d0a9e767 and authentication.md at 6e370d70; doc/user/project/
+  merge_requests/drafts.md at 06452c5d; doc/administration/settings/user_and_ip_rate_limits.md at
+  986ab048, with lib/gitlab/rack_attack.rb at ba0f3164;
+- lib/api/entities/merge_request_basic.rb at 190e96db and project.rb at 709229a0: what an answer
+  has that the documents do not show (`merge_requests_access_level`, `empty_repo`);
+- app/finders/ci/pipelines_for_merge_request_finder.rb at 0537e775: the order of pipelines;
+- lib/api/merge_requests.rb only as it was at befdcac3 (10.x): 409 for a second request.
+
+That only one reviewer is taken without a licence is from a version of app/services/merge_requests/
+base_service.rb whose commit is not known.
+
+Read of Gitea (go-gitea/gitea): routers/api/v1/repo/pull.go at e6ed472b, pull_review.go at dfb552cd,
+issue_label.go at 1e6b081f, issue_comment.go at 3b505c9e, status.go at a105f847; services/convert/
+pull.go at ae5e14c0 and status.go at 926f0c2d; modules/structs/pull.go at 92920d13, repo.go at
+a520c5e8, issue_label.go at 50e78265, status.go at 0b6e0673; modules/commitstatus at 0081ef87.
+models/issues/pull.go (what is mergeable) is of an unknown commit. Forgejo itself is not on GitHub;
+of copies: pull.go at 51ce8232, pull_review.go at 87bb3f3f, issue_comment.go at 84f51b6a,
+user/repo.go at 1b531a4f (live-clones/forgejo), issue_label.go at 17394df1 (creator-signal/
+fork-forgejo-forgejo), services/convert/status.go at 2b847f8f (rezuscloud/forgejo), and the page
+"API Usage" of its documents at 24def40a (massoncheg/forgejo-docs): the header of a token, `Link`,
+and 50 items a page at most.
+
+Not found: what Forgejo limits, and by which headers it says so. Of the prefix `WIP:` only that it
+is a default of the configuration. The Swagger description was not read; no server was asked.
 """
 
 from __future__ import annotations
