@@ -1,8 +1,35 @@
 """GitLab and Forgejo by the requests and answers that they document.
 
-Sources: docs.gitlab.com/api (merge_requests, projects, groups, notes, users, rest); the Swagger
-description that each Forgejo and Gitea server has (`/swagger.v1.json`). What is named here is all
-that may be sent; the answers are cut down to documented fields.
+What is named here is all that may be sent; the answers are cut down to documented fields.
+
+Read of GitLab, in its mirror gitlabhq/gitlabhq (a commit is the one at which a file was read):
+
+- doc/api/merge_requests.md, groups.md, notes.md, users.md and pipelines.md at ef0ff4b5 (19.2 or
+  later; of the first the parts on listing, one request, pipelines, creating, updating);
+- doc/api/rest/_index.md at d0a9e767 and authentication.md at 6e370d70; doc/user/project/
+  merge_requests/drafts.md at 06452c5d; doc/administration/settings/user_and_ip_rate_limits.md at
+  986ab048, with lib/gitlab/rack_attack.rb at ba0f3164;
+- lib/api/entities/merge_request_basic.rb at 190e96db and project.rb at 709229a0: what an answer
+  has that the documents do not show (`merge_requests_access_level`, `empty_repo`);
+- app/finders/ci/pipelines_for_merge_request_finder.rb at 0537e775: the order of pipelines;
+- lib/api/merge_requests.rb only as it was at befdcac3 (10.x): 409 for a second request.
+
+That only one reviewer is taken without a licence is from a version of app/services/merge_requests/
+base_service.rb whose commit is not known.
+
+Read of Gitea (go-gitea/gitea): routers/api/v1/repo/pull.go at e6ed472b, pull_review.go at dfb552cd,
+issue_label.go at 1e6b081f, issue_comment.go at 3b505c9e, status.go at a105f847; services/convert/
+pull.go at ae5e14c0 and status.go at 926f0c2d; modules/structs/pull.go at 92920d13, repo.go at
+a520c5e8, issue_label.go at 50e78265, status.go at 0b6e0673; modules/commitstatus at 0081ef87.
+models/issues/pull.go (what is mergeable) is of an unknown commit. Forgejo itself is not on GitHub;
+of copies: pull.go at 51ce8232, pull_review.go at 87bb3f3f, issue_comment.go at 84f51b6a,
+user/repo.go at 1b531a4f (live-clones/forgejo), issue_label.go at 17394df1 (creator-signal/
+fork-forgejo-forgejo), services/convert/status.go at 2b847f8f (rezuscloud/forgejo), and the page
+"API Usage" of its documents at 24def40a (massoncheg/forgejo-docs): the header of a token, `Link`,
+and 50 items a page at most.
+
+Not found: what Forgejo limits, and by which headers it says so. Of the prefix `WIP:` only that it
+is a default of the configuration. The Swagger description was not read; no server was asked.
 """
 
 from __future__ import annotations
@@ -80,7 +107,7 @@ def merge_request(number: int = 1, state: str = "opened", **more: Any) -> dict[s
         "id": 10 + number, "iid": number, "project_id": 3, "title": "test1", "description": "fixed",
         "state": state, "target_branch": "main", "source_branch": "dfr/tidy", "draft": False,
         "source_project_id": 3, "target_project_id": 3, "labels": ["Community"], "sha": HEAD,
-        "detailed_merge_status": "mergeable", "has_conflicts": False, "reviewers": [{"id": 2}],
+        "detailed_merge_status": "mergeable", "has_conflicts": False, "reviewers": [{"id": 9}],
         "web_url": f"http://gitlab.example.com/my-group/shop/merge_requests/{number}", **more,
     }  # fmt: skip
 
@@ -117,9 +144,11 @@ GITLAB = (
     Operation(
         "PUT", f"{PROJECT}/merge_requests/1", "",
         {"description": str, "add_labels": str, "reviewer_ids": list, "state_event": str},
-        "", 200, merge_request(),
+        "", 200, merge_request(reviewers=[{"id": 9}, {"id": 5}]),
     ),
-    Operation("GET", f"{PROJECT}/merge_requests/1/notes", f"{PAGES} sort", {}, "", 200, []),
+    Operation(
+        "GET", f"{PROJECT}/merge_requests/1/notes", f"{PAGES} sort order_by", {}, "", 200, []
+    ),
     Operation(
         "POST", f"{PROJECT}/merge_requests/1/notes", "", {"body": str}, "body", 201, {"id": 301}
     ),
@@ -169,7 +198,10 @@ FORGEJO = (
         "PATCH", "/repos/acme/shop/pulls/1", "", {"body": str, "title": str, "state": str}, "", 201,
         pull_request(),
     ),
-    Operation("POST", "/repos/acme/shop/issues/1/labels", "", {"labels": list}, "labels", 200, []),
+    Operation(
+        "POST", "/repos/acme/shop/issues/1/labels", "", {"labels": list}, "labels", 200,
+        [{"id": 1, "name": "docker"}],
+    ),
     Operation(
         "POST", "/repos/acme/shop/pulls/1/requested_reviewers", "",
         {"reviewers": list, "team_reviewers": list}, "", 201, [],
@@ -177,8 +209,8 @@ FORGEJO = (
     Operation("GET", "/repos/acme/shop/issues/1/comments", "since before", {}, "", 200, []),
     Operation("POST", "/repos/acme/shop/issues/1/comments", "", {"body": str}, "body", 201, {}),
     Operation(
-        "GET", f"/repos/acme/shop/commits/{HEAD}/status", "page limit", {}, "", 200,
-        {"state": "success", "total_count": 1, "sha": HEAD, "statuses": []},
+        "GET", f"/repos/acme/shop/commits/{HEAD}/statuses", "sort state page limit", {}, "", 200,
+        [{"id": 1, "context": "build", "status": "success"}],
     ),
 )  # fmt: skip
 
@@ -232,13 +264,13 @@ def test_a_group_of_gitlab(in_gitlab: GitLab, lab: Described) -> None:
     assert list(in_gitlab.repositories("my-group/sub")) == [Listed(address)]
     project = GITLAB[0].answer[0]
     kinds: list[dict[str, Any]] = [
-        {"archived": True}, {"forked_from_project": {"id": 1}}, {"empty_repo": True},
-        {"default_branch": None}, {"merge_requests_access_level": "disabled"},
+        {"archived": True}, {"forked_from_project": {"id": 1}}, {"mr_default_target_self": False},
+        {"empty_repo": True}, {"default_branch": None}, {"merge_requests_access_level": "disabled"},
     ]  # fmt: skip
     path = GITLAB[0].path
     lab.examples["GET", path] = [{**project, **kind} for kind in kinds]
     assert [one.skipped for one in in_gitlab.repositories("my-group/sub")] == [
-        "archived", "fork", "empty", "empty", "disabled",
+        "archived", "fork", "fork", "empty", "empty", "disabled",
     ]  # fmt: skip
 
 
@@ -258,7 +290,7 @@ def test_merge_requests(in_gitlab: GitLab, lab: Described) -> None:
     in_gitlab.ask(PLACE, 1, ("ada",))
     in_gitlab.close(PLACE, 1, "Enough.")
     assert sent(lab, "PUT") == [
-        {"description": "Better."}, {"add_labels": "docker,bot"}, {"reviewer_ids": [2, 5]},
+        {"description": "Better."}, {"add_labels": "docker,bot"}, {"reviewer_ids": [9, 5]},
         {"state_event": "close"},
     ]  # fmt: skip
     assert sent(lab, "POST")[1:] == [{"body": "Enough."}]
@@ -292,6 +324,13 @@ def test_a_reviewer_whom_gitlab_does_not_know_is_said(in_gitlab: GitLab, lab: De
     lab.examples["GET", "/users"] = []
     with pytest.raises(ForgeError, match="no user ada"):
         in_gitlab.ask(PLACE, 1, ("ada",))
+
+
+def test_a_reviewer_whom_gitlab_does_not_take_is_said(in_gitlab: GitLab, lab: Described) -> None:
+    lab.examples["PUT", f"{PROJECT}/merge_requests/1"] = merge_request()
+    with pytest.raises(ForgeError, match="GitLab does not ask ada"):
+        in_gitlab.ask(PLACE, 1, ("ada",))
+    assert sent(lab, "PUT") == [{"reviewer_ids": [9, 5]}]
 
 
 def test_gitlab_limits_how_much_is_asked(lab: Described) -> None:
@@ -369,6 +408,27 @@ def test_a_request_is_found_by_its_branch(in_forgejo: Forgejo, jo: Described) ->
     assert found is not None
     assert found.state == "merged"
     assert in_forgejo.find("acme/shop", "dfr/other") is None
+    jo.examples[path] = [None, pull_request(4)]
+    found = in_forgejo.find("acme/shop", "dfr/tidy")
+    assert found is not None
+    assert found.number == 4
+
+
+@pytest.mark.parametrize("broken", [{"number": 1}, "text"])
+def test_a_list_of_another_shape_is_said(
+    in_forgejo: Forgejo, in_gitlab: GitLab, jo: Described, lab: Described, broken: Any
+) -> None:
+    jo.examples["GET", "/repos/acme/shop/pulls"] = [broken]
+    with pytest.raises(ForgeError, match="another shape"):
+        in_forgejo.find("acme/shop", "dfr/tidy")
+    lab.examples["GET", f"{PROJECT}/merge_requests"] = [broken]
+    with pytest.raises(ForgeError, match="another shape"):
+        in_gitlab.find(PLACE, "dfr/tidy")
+
+
+def test_a_label_that_forgejo_does_not_have_is_said(in_forgejo: Forgejo) -> None:
+    with pytest.raises(ForgeError, match="acme/shop: no label bot"):
+        in_forgejo.label("acme/shop", 1, ("Docker", "bot"))
 
 
 def test_how_a_pull_request_of_forgejo_stands(in_forgejo: Forgejo, jo: Described) -> None:
@@ -377,12 +437,21 @@ def test_how_a_pull_request_of_forgejo_stands(in_forgejo: Forgejo, jo: Described
     assert pull.conflict
     jo.examples["GET", "/repos/acme/shop/pulls/1"] = pull_request(mergeable=False, draft=True)
     assert not in_forgejo.look("acme/shop", 1).conflict
-    path = ("GET", f"/repos/acme/shop/commits/{HEAD}/status")
-    for state, checks in {"failure": "failing", "error": "failing", "pending": "pending"}.items():
-        jo.examples[path] = {"state": state, "total_count": 2}
+    path = ("GET", f"/repos/acme/shop/commits/{HEAD}/statuses")
+    for states, checks in {
+        ("failure", "pending"): "failing", ("error",): "failing", ("pending", "success"): "pending",
+        ("success", "warning", "skipped"): "passing", (): "none",
+    }.items():  # fmt: skip
+        jo.examples[path] = [
+            {"id": number, "context": state, "status": state} for number, state in enumerate(states)
+        ]
         assert in_forgejo.checks("acme/shop", pull) == checks
-    jo.examples[path] = {"state": "", "total_count": 0}
-    assert in_forgejo.checks("acme/shop", pull) == "none"
+    jo.examples[path] = [
+        {"id": 3, "context": "build", "status": "success"},
+        {"id": 2, "context": "build", "status": "failure"},
+        {"id": 1, "context": "build", "status": "pending"},
+    ]  # fmt: skip
+    assert in_forgejo.checks("acme/shop", pull) == "passing"
 
 
 def test_names_are_quoted(in_gitlab: GitLab, lab: Described) -> None:

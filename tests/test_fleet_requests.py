@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,22 @@ from typer.testing import CliRunner
 from refactor.cli import app
 from refactor.config import ConfigError
 from refactor.decisions import Decided, Decision
+from refactor.fleet import phases
 from refactor.fleet.campaign import Campaign, Requests, Source
+from refactor.fleet.clones import newest
 from refactor.fleet.commit_messages import without_skip
 from refactor.fleet.forge.base import ForgeError, place
 from refactor.fleet.forge.client import Pace
 from refactor.fleet.forge.codeowners import owners
 from refactor.fleet.forge.servers import Servers, repositories, servers
 from refactor.fleet.forge.tokens import git_environment, push_environment, token
+from refactor.fleet.git import GitError
+from refactor.fleet.ledger import Ledger
 from refactor.fleet.records import Branch, Change, File, Plan, Remark, Repository
 from refactor.fleet.request_text import BEGIN, END, MAX_BODY, joined, words
 from tests.fleet_clock import StillClock
 from tests.fleet_desk import DOCKERFILE
+from tests.github_api import Api, Fault, serving
 
 GITHUB = "https://api.github.com"
 CORP = "https://git.corp.example/api/v4"
@@ -110,6 +116,41 @@ def test_a_fetch_gets_the_usual_token(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(address, dict(git_environment(address, "github", ""))) == "s3cret"
     assert git_environment(address, "", "") == {}
     assert git_environment("https://git.corp.example/a/b.git", "github", CORP) == {}
+
+
+class Locked(Api):
+    """A server of git that has nothing; `tokens` are those who came."""
+
+    def problems(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> list[str]:
+        return []
+
+    def example(self, method: str, path: str) -> tuple[int, Any]:
+        return 404, {}
+
+
+def test_a_fetch_gets_the_token_that_the_campaign_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORGEJO_TOKEN", "usual")
+    monkeypatch.setenv("OURS", "s3cret")
+    with serving(Locked()) as server:
+        url = f"{server.address}/api/v1"
+        source = Source(forgejo="acme", url=f"{url}/", token="env:OURS")
+        campaign = Campaign(tmp_path, "slim", source=(source,))
+        with Ledger.create(campaign.ledger) as ledger:
+            room = phases.settings(campaign, ledger, "1").room
+        assert "s3cret" not in repr(room)
+        one = Repository("x", f"{server.address}/acme/shop.git", "forgejo", server=url)
+        server.faults.append(Fault(401, (("WWW-Authenticate", 'Basic realm="git"'),)))
+        with pytest.raises(GitError):
+            newest(one, room)
+        password = b64encode(b"x-access-token:s3cret").decode()
+        assert server.tokens[:2] == [None, f"Basic {password}"]
+        count = len(server.tokens)
+        monkeypatch.delenv("OURS")
+        with pytest.raises(GitError, match="the variable OURS, which campaign"):
+            newest(one, room)
+        assert len(server.tokens) == count
 
 
 def test_a_campaign_names_the_token_of_its_server(monkeypatch: pytest.MonkeyPatch) -> None:

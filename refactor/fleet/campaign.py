@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -46,6 +46,20 @@ class Source:
     def forge(self) -> str:
         """The kind of forge that is asked, empty for a list."""
         return next((name for name in FORGES if getattr(self, name)), "")
+
+    @property
+    def server(self) -> tuple[str, str]:
+        """The server that is asked: its kind, and the address of its API if it is not public."""
+        return self.forge, self.url.rstrip("/")
+
+
+def named_tokens(sources: Iterable[Source]) -> Mapping[tuple[str, str], str]:
+    """Return which variable (`env:NAME`) holds the token of each server, where one is named."""
+    found: dict[tuple[str, str], str] = {}
+    for source in sources:
+        if source.forge and source.token:
+            found.setdefault(source.server, source.token)
+    return found
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,16 @@ FRESH = 60.0  # seconds for which a clone that was used is not thrown away
 
 
 class Room(NamedTuple):
-    """Where clones are, and what one of them and all of them may cost."""
+    """Where clones are, and what one of them and all of them may cost.
+
+    `tokens` are servers (forge and address), each with the variable (`env:NAME`) that lets git in.
+    """
 
     cache: str
     seconds: float
     clone_bytes: int
     cache_bytes: int
+    tokens: tuple[tuple[tuple[str, str], str], ...] = ()
 
     @property
     def bounds(self) -> Bounds:
@@ -53,7 +57,7 @@ def newest(repository: Repository, room: Room) -> Clone:
         clone = Clone(folder, _head(folder))
         listed = git(
             "ls-remote", "--", where, f"refs/heads/{repository.branch or clone.branch}",
-            bounds=room.bounds, more=_credentials(repository),
+            bounds=room.bounds, more=_credentials(repository, room),
         )  # fmt: skip
         if listed and listed.split()[0].decode() == _commit(folder):
             os.utime(folder)
@@ -74,7 +78,7 @@ def at(repository: Repository, base: str, room: Room) -> Clone:
     if _commit(folder) != base:
         git(
             "fetch", "-q", *_SHALLOW, "origin", base, folder=folder, bounds=room.bounds,
-            more=_credentials(repository),
+            more=_credentials(repository, room),
         )  # fmt: skip
     return clone
 
@@ -85,7 +89,7 @@ def fetch(repository: Repository, clone: Path, names: Sequence[str], room: Room)
         "-c", "fetch.negotiationAlgorithm=noop", "fetch", "-q", "--no-tags", "--filter=blob:none",
         "--no-write-fetch-head", "--stdin", "origin",
         folder=clone, input="".join(f"{name}\n" for name in names).encode(), bounds=room.bounds,
-        more=_credentials(repository),
+        more=_credentials(repository, room),
     )  # fmt: skip
 
 
@@ -100,7 +104,7 @@ def _cloned(repository: Repository, room: Room, folder: Path) -> Clone:
         git(
             "clone", "-q", "--bare", "--template=", "--single-branch", *_SHALLOW, *branch, "--",
             address(repository.address), str(new / "git"), bounds=room.bounds,
-            more=_credentials(repository),
+            more=_credentials(repository, room),
         )  # fmt: skip
         if folder.is_dir():
             os.rename(folder, new / "old")
@@ -110,13 +114,19 @@ def _cloned(repository: Repository, room: Room, folder: Path) -> Clone:
     return Clone(folder, _head(folder))
 
 
-def _credentials(repository: Repository) -> dict[str, str]:
+def _credentials(repository: Repository, room: Room) -> dict[str, str]:
     """Return what lets git read a private repository: each worker has it from its environment."""
     if repository.address.startswith(("/", "file:")):
         return {}
+    from refactor.fleet.forge.base import ForgeError
     from refactor.fleet.forge.tokens import git_environment
 
-    return dict(git_environment(repository.address, repository.forge, repository.server))
+    kind, server = repository.forge, repository.server
+    named = dict(room.tokens).get((kind, server), "")
+    try:
+        return dict(git_environment(repository.address, kind, server, named))
+    except ForgeError as error:
+        raise GitError(str(error)) from None
 
 
 def _unlock(folder: Path) -> None:

@@ -19,7 +19,7 @@ from refactor.config import Config, ConfigError
 from refactor.decisions import Decisions
 from refactor.fleet import applying, planning
 from refactor.fleet.applying import Applied
-from refactor.fleet.campaign import Campaign
+from refactor.fleet.campaign import Campaign, named_tokens
 from refactor.fleet.clones import Room
 from refactor.fleet.executors import Executor, Lost
 from refactor.fleet.group_decisions import decisions_for
@@ -89,7 +89,7 @@ def settings(campaign: Campaign, ledger: Ledger, version: str) -> Settings:
     limits = campaign.limits
     room = Room(
         str(campaign.cache.absolute()), limits.seconds, limits.clone_bytes,
-        limits.cache_bytes,
+        limits.cache_bytes, tuple(named_tokens(campaign.source).items()),
     )  # fmt: skip
     config = replace(
         found, level=asked.safety, select=asked.select or found.select,

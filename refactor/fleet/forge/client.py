@@ -2,7 +2,8 @@
 
 What is repeated: reading; changing what is then as it was asked to be; and whatever a forge turned
 down unread because there were too many requests. All else is left to the caller, who looks first.
-Sources: "Best practices for using the REST API" (docs.github.com); "Rate limits" (docs.gitlab.com).
+Sources: "Best practices for using the REST API" (docs.github.com); "User and IP rate limits" and
+"REST API" (docs.gitlab.com). What Forgejo limits is not documented.
 """
 
 from __future__ import annotations

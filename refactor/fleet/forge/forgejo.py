@@ -1,4 +1,8 @@
-"""Forgejo, and Gitea, from which it comes: the API of version 1 (`/api/swagger` of each server)."""
+"""Forgejo, and Gitea, from which it comes: the API of version 1 (`/api/swagger` of each server).
+
+Sources: the code of both, with the comments that the description is made of.
+tests/test_fleet_other_forges.py has the list.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ _PAGE = 50  # what a server gives at most, unless it is told otherwise
 _CLOSED = 500  # how many closed requests are looked through for one from our branch
 _CHECKS = {
     "success": "passing", "failure": "failing", "error": "failing", "pending": "pending",
-    "warning": "passing",
+    "warning": "passing", "skipped": "passing",
 }  # fmt: skip
 
 
@@ -50,11 +54,12 @@ class Forgejo:
             found = self._client.pages(f"/users/{name}/repos", limit=_PAGE)
         yield from map(_listed, found)
 
+    @understood("Forgejo")
     def find(self, place: str, branch: str) -> Pull | None:
         """Return the request from a branch: the open one, or else the latest.
 
-        The API cannot search by branch: all open requests are read, and the closed ones that
-        changed last.
+        The list cannot be searched by branch: all open requests are read, and the closed ones that
+        changed last. (`/pulls/{base}/{head}` gives one of them, open or not, whichever comes.)
         """
         path = f"{_path(place)}/pulls"
         pulls = self._client.pages(path, state="open", limit=_PAGE)
@@ -80,9 +85,17 @@ class Forgejo:
         """Give a request another body."""
         self._client.set("PATCH", f"{_path(place)}/pulls/{number}", {"body": body})
 
+    @understood("Forgejo")
     def label(self, place: str, number: int, labels: tuple[str, ...]) -> None:
-        """Add labels to a request; the repository or its organisation must have them."""
-        self._client.set("POST", f"{_path(place)}/issues/{number}/labels", {"labels": [*labels]})
+        """Add labels to a request; the repository or its organisation must have them.
+
+        A server says nothing of those that are nowhere; the answer is all labels of the request.
+        """
+        path = f"{_path(place)}/issues/{number}/labels"
+        found = self._client.set("POST", path, {"labels": [*labels]})
+        now = {one["name"].casefold() for one in found}
+        if missing := [name for name in labels if name.casefold() not in now]:
+            raise Refused(f"{place}: no label {', '.join(missing)}", 404)
 
     def ask(self, place: str, number: int, reviewers: tuple[str, ...]) -> None:
         """Ask people for a review; `organisation/team` is a team."""
@@ -103,9 +116,14 @@ class Forgejo:
 
     @understood("Forgejo")
     def checks(self, place: str, pull: Pull) -> str:
-        """Return what the statuses of its commit say together."""
-        found = self._client.get(f"{_path(place)}/commits/{quote(pull.head, safe='')}/status")
-        return _CHECKS.get(found["state"], "pending") if found["total_count"] else "none"
+        """Return what the statuses of its commit say together: the last one of each context.
+
+        What a server says of them together (`/status`) is of one page of them alone.
+        """
+        path = f"{_path(place)}/commits/{quote(pull.head, safe='')}/statuses"
+        found = sorted(self._client.pages(path, limit=_PAGE), key=lambda one: one["id"])
+        last = {one["context"]: _CHECKS.get(one["status"], "pending") for one in found}
+        return next((s for s in ("failing", "pending", "passing") if s in last.values()), "none")
 
 
 def _path(place: str) -> str:
@@ -115,9 +133,10 @@ def _path(place: str) -> str:
 def _from(items: Iterator[Any], branch: str) -> Iterator[Pull]:
     """Yield the requests from a branch of the repository itself.
 
-    When the branch is gone, `ref` is that of the request; `label` is still the branch.
+    When the branch is gone, `ref` is that of the request; `label` is still the branch. A request
+    that the server cannot read is null in its list.
     """
-    for item in items:
+    for item in filter(None, items):
         head, base = item["head"], item["base"]
         if branch in (head["ref"], head.get("label")) and head["repo_id"] == base["repo_id"]:
             yield _pull(item)
@@ -125,7 +144,11 @@ def _from(items: Iterator[Any], branch: str) -> Iterator[Pull]:
 
 @understood("Forgejo")
 def _pull(item: Any) -> Pull:
-    """Return a request; a draft is never `mergeable`, whether there are conflicts or not."""
+    """Return a request; a draft is never `mergeable`, whether there are conflicts or not.
+
+    Nor is one that the server is just looking at, or could not: for a while after a push that is
+    taken for a conflict.
+    """
     return Pull(
         item["number"],
         item["html_url"],

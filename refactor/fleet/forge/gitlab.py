@@ -1,4 +1,8 @@
-"""GitLab: the REST API, version 4 (docs.gitlab.com/api: projects, merge requests, notes, users)."""
+"""GitLab: the REST API, version 4.
+
+Sources: doc/api of GitLab 19 (merge_requests, groups, notes, users, pipelines); its code where that
+says nothing. tests/test_fleet_other_forges.py has the list.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +49,7 @@ class GitLab:
         )
         yield from map(_listed, found)
 
+    @understood("GitLab")
     def find(self, place: str, branch: str) -> Pull | None:
         """Return the request from a branch: the open one, or else the latest."""
         return latest(
@@ -83,17 +88,22 @@ class GitLab:
 
     @understood("GitLab")
     def ask(self, place: str, number: int, reviewers: tuple[str, ...]) -> None:
-        """Ask people for a review, in addition to those who are asked already."""
+        """Ask people for a review, in addition to those who are asked already.
+
+        Those who are asked already come first: without a licence for more GitLab takes the first
+        alone, and it says nothing of those whom it leaves out.
+        """
         asked = self._client.get(f"{_path(place)}/merge_requests/{number}").get("reviewers") or []
-        numbers = [one["id"] for one in asked]
-        missing = []
-        for name in reviewers:
-            found = self._client.get("/users", username=name)
-            numbers += [found[0]["id"]] if found else []
-            missing += [] if found else [name]
-        self._put(place, number, {"reviewer_ids": sorted(set(numbers))})
-        if missing:
-            raise Refused(f"{place}: no user {', '.join(missing)}", 404)
+        numbers = {name: self._user(name) for name in reviewers}
+        wanted = [*(one["id"] for one in asked), *filter(None, numbers.values())]
+        answer = self._put(place, number, {"reviewer_ids": list(dict.fromkeys(wanted))})
+        now = {one["id"] for one in answer.get("reviewers") or []}
+        missing = [name for name, user in numbers.items() if user is None]
+        left = [name for name, user in numbers.items() if user is not None and user not in now]
+        told = [f"no user {', '.join(missing)}"] if missing else []
+        told += [f"GitLab does not ask {', '.join(left)}"] if left else []
+        if told:
+            raise Refused(f"{place}: {'; '.join(told)}", 404)
 
     def close(self, place: str, number: int, words: str) -> None:
         """Say why in a comment, unless that has been said, and close the request."""
@@ -108,11 +118,16 @@ class GitLab:
     def checks(self, place: str, pull: Pull) -> str:
         """Return what its latest pipeline says, be it of the branch or of what a merge makes."""
         path = f"{_path(place)}/merge_requests/{pull.number}/pipelines"
-        found = sorted(self._client.get(path), key=lambda one: one["id"], reverse=True)
+        listed = self._client.get(path, per_page=100)  # those of merge requests come first
+        found = sorted(listed, key=lambda one: one["id"], reverse=True)
         return _CHECKS.get(found[0]["status"], "pending") if found else "none"
 
-    def _put(self, place: str, number: int, body: dict[str, Any]) -> None:
-        self._client.set("PUT", f"{_path(place)}/merge_requests/{number}", body)
+    def _user(self, name: str) -> int | None:
+        found = self._client.get("/users", username=name)
+        return int(found[0]["id"]) if found else None
+
+    def _put(self, place: str, number: int, body: dict[str, Any]) -> Any:
+        return self._client.set("PUT", f"{_path(place)}/merge_requests/{number}", body)
 
 
 def _path(place: str) -> str:
@@ -134,9 +149,10 @@ def _pull(item: Any) -> Pull:
 
 @understood("GitLab")
 def _listed(item: Any) -> Listed:
+    """Return a project; of what it is forked from nothing is said to who may not see that."""
     why = left_out(
         archived=item.get("archived"),
-        fork=item.get("forked_from_project"),
+        fork=item.get("forked_from_project") or "mr_default_target_self" in item,
         empty=item.get("empty_repo") or item.get("default_branch") is None,
         disabled=item.get("merge_requests_access_level") == "disabled",
     )

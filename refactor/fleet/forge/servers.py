@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from refactor.config import ConfigError
-from refactor.fleet.campaign import Campaign, Source
+from refactor.fleet.campaign import Campaign, Source, named_tokens
 from refactor.fleet.forge import forgejo, github, gitlab
 from refactor.fleet.forge.base import Forge, ForgeError
 from refactor.fleet.forge.client import Client, Pace, SystemClock
@@ -28,7 +28,7 @@ class Servers:
     def __init__(
         self, sources: tuple[Source, ...], say: Callable[[str], None], pace: Pace | None = None
     ) -> None:
-        self._sources = sources
+        self._named = named_tokens(sources)
         self._say = say
         self.pace = pace or Pace(SystemClock())
         self._forges: dict[tuple[str, str], Forge] = {}
@@ -56,9 +56,8 @@ class Servers:
 
     def _token(self, kind: str, url: str) -> str:
         if (kind, url) not in self._tokens:
-            here = (s for s in self._sources if s.forge == kind and s.url.rstrip("/") == url)
-            named = next((source.token for source in here if source.token), "")
             server = url or _KINDS[kind][0].SERVER
+            named = self._named.get((kind, url), "")
             self._tokens[kind, url] = token(kind, server, not url, named)
         return self._tokens[kind, url]
 
@@ -74,7 +73,7 @@ def repositories(source: Source, say: Callable[[str], None]) -> Iterator[Reposit
 
     Those that the forge says are archived, forks, empty or disabled say so in `skipped`.
     """
-    url = source.url.rstrip("/")
+    url = source.server[1]
     try:
         for one in (
             Servers((source,), say)

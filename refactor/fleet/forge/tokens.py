@@ -29,12 +29,15 @@ def token(kind: str, server: str, public: bool, named: str = "") -> str:
     `named` is `env:NAME`, the variable that the campaign names; it must be there. Otherwise the
     usual variables are looked for, and then git's credential helpers are asked.
     """
-    if named:
-        name = named.removeprefix("env:")
-        if not os.environ.get(name):
-            raise ForgeError(f"the variable {name}, which campaign.toml names, is not set")
-        return os.environ[name].strip()
-    return _usual(kind, public) or _from_git(server)
+    return _named(named) or _usual(kind, public) or _from_git(server)
+
+
+def _named(named: str) -> str:
+    """Return what the variable that the campaign names holds; empty where it names none."""
+    name = named.removeprefix("env:")
+    if name and not os.environ.get(name):
+        raise ForgeError(f"the variable {name}, which campaign.toml names, is not set")
+    return os.environ[name].strip() if name else ""
 
 
 def _usual(kind: str, public: bool) -> str:
@@ -43,17 +46,18 @@ def _usual(kind: str, public: bool) -> str:
     return next((os.environ[name].strip() for name in names if os.environ.get(name)), "")
 
 
-def git_environment(address: str, kind: str, server: str) -> Mapping[str, str]:
-    """Return what git needs to fetch from a repository, from the usual variables alone.
+def git_environment(address: str, kind: str, server: str, named: str = "") -> Mapping[str, str]:
+    """Return what git needs to fetch from a repository, from variables alone.
 
-    Where there is no such variable, git asks its credential helpers by itself. `server` is the
-    API's address, empty for the public one.
+    `named` is as for `token`. Where no variable is named, and none of the usual ones is there, git
+    asks its credential helpers by itself. `server` is the API's address, empty for the public one.
     """
     public = {"github": "https://github.com", "gitlab": "https://gitlab.com",
               "forgejo": "https://codeberg.org"}  # fmt: skip
     if not kind:
         return {}
-    return push_environment(address, server or public[kind], _usual(kind, not server))
+    found = _named(named) or _usual(kind, not server)
+    return push_environment(address, server or public[kind], found)
 
 
 def _from_git(server: str) -> str:
