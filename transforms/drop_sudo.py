@@ -34,6 +34,8 @@ from refactor import (
         Example("FROM debian\nRUN apt-get install -y sudo && echo sudo make\n"),
         Example("FROM debian\nRUN sudo -u app make\n", refuses="S102"),
         Example("FROM debian\nRUN sudo -i make\n", refuses="S102"),
+        Example("FROM corp/base\nUSER root\nRUN sudo -H pip install a\n", refuses="S102",
+                note="HOME may be another one"),
         Example("FROM debian\nRUN sudo echo $A > /a\n", refuses="S102",
                 note="the shell's own `echo` is another one"),
         Example("FROM debian\nUSER app\nRUN sudo make\n", refuses="S101"),
@@ -45,7 +47,7 @@ from refactor import (
         Example("FROM debian\nRUN sudo make\n", level=Safety.SAFE),
         Example("FROM debian\nRUN apt-get update && sudo -E apt-get install -y curl | \\\n  tee /log\n",
                 "FROM debian\nRUN apt-get update && apt-get install -y curl | \\\n  tee /log\n"),
-        Example("FROM corp/base\nUSER root\nRUN curl -s https://e.com/a.sh | sudo -H bash -\n",
+        Example("FROM corp/base\nUSER root\nRUN curl -s https://e.com/a.sh | sudo bash -\n",
                 "FROM corp/base\nUSER root\nRUN curl -s https://e.com/a.sh | bash -\n"),
     ],
 )  # fmt: skip

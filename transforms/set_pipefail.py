@@ -6,9 +6,10 @@ cannot do it: bash takes its place there, and busybox's ash on Alpine.
 
 SHELL holds for all that follows, also in the stages that start from this one. So it is not written
 where a reader may stop early (`head`, `grep -q`: what writes to it then fails), where a command in
-front of a pipe may fail harmlessly (`grep`), where a pipe is a condition, where CMD or ENTRYPOINT
+front of a pipe may fail harmlessly (`grep`, `xargs`), where a pipe is a condition, where CMD or ENTRYPOINT
 are in shell form, where a script is not understood or means something else to bash, and where
-the image may lack bash.
+the image may lack bash. Where an image keeps it, the change is risky: what others build on that image
+gets this shell too.
 """
 
 from collections.abc import Iterator
@@ -45,6 +46,7 @@ _RUN = "RUN curl -fsSL https://e.com/a.tgz | tar xz\n"
         Example("FROM debian\nRUN ls | grep -q a\n", refuses="P103"),
         Example("FROM debian\nRUN grep a /b | sort > /c\n", refuses="P104",
                 note="grep fails where it finds nothing"),
+        Example("FROM debian\nRUN find / -name a | xargs -r dpkg-query -S | sort > /c\n", refuses="P104"),
         Example("FROM debian\nRUN if curl a | tar x; then b; fi\n", refuses="P104"),
         Example(f"FROM debian\n{_RUN}CMD a $B\n", refuses="P105"),
         Example(f"FROM debian\n{_RUN}RUN echo 'a\\n' > /b\n", refuses="P106",
@@ -69,6 +71,6 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
             "a pipe hides the failure of all but its last command",
             (edits.insert_line(snapshot, at, f"SHELL [{words}]"),),
             (Claim(Effect.COMMANDS, claim),),
-            Safety.SUGGESTED,
+            Safety.RISKY if plan.is_kept else Safety.SUGGESTED,
             plan.assumes,
         )

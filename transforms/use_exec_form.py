@@ -8,6 +8,9 @@ It is written only where the shell would do no more than split words: no variabl
 operator, redirection or builtin. An ENTRYPOINT beside a CMD is left alone: in shell form it ignores
 CMD, in exec form it would get it as arguments. A CMD that an ENTRYPOINT gets is left alone too,
 unless that only starts what it is given. A HEALTHCHECK is never added.
+
+A program of which it is not known how it takes signals as process 1 is a risky change: without a
+handler neither a stop nor Ctrl-C ends it.
 """
 
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ from refactor import (
     Example,
     Phase,
     Refusal,
+    Safety,
     Snapshot,
     edits,
     entries,
@@ -47,6 +51,7 @@ _PYTHON = "FROM python:3.12-slim\n"
         Example(f"{_PYTHON}COPY run.sh /\nCMD /run.sh\n", files=("run.sh=python app.py\n",),
                 refuses="E105", note="the kernel starts no script without `#!`"),
         Example(f"{_PYTHON}ONBUILD CMD python app.py\n", refuses="E106"),
+        Example(f"{_PYTHON}CMD ./server\n", level=Safety.SUGGESTED),
         Example(f"{_PYTHON}CMD python app.py --name 'a b'\n",
                 f'{_PYTHON}CMD ["python", "app.py", "--name", "a b"]\n'),
         Example("FROM alpine\nCMD exec nginx \\\n  # logs\n  -g 'daemon off;'\n",
@@ -69,4 +74,5 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
         edit = edits.quote_words(found.instruction, found.words, found.argv)
         footprint = (f"- {found.keyword} {found.text}", f"+ {found.json}")
         claim = Claim(Effect.ENTRY, frozenset(footprint))
-        yield Change(found.why, edit, (claim,), assumes=found.assumes)
+        level = Safety.RISKY if found.is_risky else Safety.SUGGESTED
+        yield Change(found.why, edit, (claim,), level, found.assumes)

@@ -53,6 +53,8 @@ def fold(copy: Copy, command: Exec) -> Fold | Unfit | None:
         return Unfit("F102", f"the COPY has --{name} already", "put both into one")
     source = copy.sources[0].text
     assumes = [f"{source} is a file"]
+    if name == "chmod":
+        assumes.append("it is built by BuildKit or Buildah: no other builder knows --chmod")
     if name == "chown":
         there = posixpath.dirname(target) in {*_THERE, copy.workdir[-1].text}
         if not _OWNER.match(value) or not there:

@@ -33,7 +33,8 @@ _EARLY = re.compile(
 # Writers whose failure often means nothing: no line found, a difference, a reader that had enough.
 _FAILING = re.compile(
     r"(?:\A|[|;&({`]|\b(?:then|do|else|sudo)\b)\s*"
-    r"(?:yes|[efz]?grep|diff|cmp|expr|which|ldd|pgrep|command|type|test|\[)\s[^|;&]*\|(?!\|)"
+    r"(?:yes|[efz]?grep|diff|cmp|expr|which|ldd|pgrep|command|type|test|\[|xargs|dpkg(?:-query)?|"
+    r"readlink|find\s[^|;&]*-exec(?:dir)?)\s[^|;&]*\|(?!\|)"
 )
 _CONDITIONS = frozenset({"if", "elif", "while", "until"})
 _ENDS_OF_CONDITION = frozenset({"then", "do"})
@@ -118,11 +119,8 @@ def obstacle(found: Affected, command: tuple[str, ...], image: Image) -> Obstacl
 
 def _hinders(event: Event, bash: bool, dash: bool) -> Obstacle | None:
     if any(isinstance(part, Verbatim) for part in flat((event,))):
-        return Obstacle(
-            "P102",
-            f"not read: `{' '.join(event.text.split())[:40]}`",
-            "write it in plain POSIX shell",
-        )
+        told = " ".join(event.text.split())[:40]
+        return Obstacle("P102", f"not read: `{told}`", "write it in plain POSIX shell")
     text = _with_redirects(event)
     if _EARLY.search(text):
         return Obstacle("P103", "a reader may stop early, which then fails the pipe", _READS_ALL)

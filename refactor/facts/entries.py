@@ -29,6 +29,7 @@ class Entry(NamedTuple):
     words: tuple[tuple[int, int], ...]
     why: str
     assumes: tuple[str, ...]
+    is_risky: bool
 
     @property
     def json(self) -> str:
@@ -102,7 +103,7 @@ def _judge(
     inherits = not any(_last(s, "ENTRYPOINT") for s in _lineage(snapshot, stage))
     assumes = entry_forms.assumptions(ins.keyword, text, stage.image, in_force, inherits)
     return Entry(ins, ins.keyword, text, argv, tuple(places), _why(stage, ins, argv, in_force),
-                 assumes)  # fmt: skip
+                 assumes, entry_forms.is_unproven(argv, assumes))  # fmt: skip
 
 
 def _lineage(snapshot: Snapshot, stage: Stage) -> Iterator[Stage]:

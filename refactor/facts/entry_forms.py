@@ -101,6 +101,16 @@ def stays(image: Image, command: tuple[str, ...]) -> bool | None:
     return None
 
 
+_FIRST = "can be process 1, which a signal ends only if it has a handler for it"
+# Ctrl-C and a stop end these as process 1, or do no less than they did to a shell around them:
+# interpreters with a handler of their own for SIGINT, and servers with handlers for both.
+_TAKES_SIGNALS = re.compile(
+    r"(?:python[\d.]*|flask|gunicorn|uvicorn|hypercorn|daphne|celery|waitress-serve|uwsgi|java|dotnet|"
+    r"nginx|httpd|apache2|php-fpm[\d.]*|ruby|puma|unicorn|rails|redis-server|mysqld|mariadbd|postgres|"
+    r"mongod|memcached|supervisord|caddy|traefik|haproxy|tini|dumb-init|catatonit)\Z"
+)
+
+
 def assumptions(
     keyword: str, text: str, image: Image, in_force: ShellInForce, inherits: bool
 ) -> tuple[str, ...]:
@@ -120,12 +130,18 @@ def assumptions(
     if keyword == "HEALTHCHECK":
         return tuple(found)
     if kept[0].start == 0 and stays(image, in_force.command) is not False:
-        found.append(f"`{program}` can be process 1: it ends by itself on the stop signal")
+        found.append(f"`{program}` {_FIRST}")
     if keyword == "ENTRYPOINT":
         found.append("containers are started without arguments, which the shell form ignores")
     elif inherits and entrypoint(image) is None:
         found.append(f"{image.reference} has no ENTRYPOINT that looks at its arguments")
     return tuple(found)
+
+
+def is_unproven(argv: tuple[str, ...], assumes: tuple[str, ...]) -> bool:
+    """Whether a program becomes process 1, and it is not known how that takes signals."""
+    first = any(sentence.endswith(_FIRST) for sentence in assumes)
+    return first and not _TAKES_SIGNALS.match(argv[0].rpartition("/")[2])
 
 
 def starts_anything(argv: tuple[str, ...]) -> bool:

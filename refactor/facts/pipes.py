@@ -28,12 +28,13 @@ _FETCHED = re.compile(r"(?:\$\(|`)\s*(?:curl|wget)\s")
 
 
 class Plan(NamedTuple):
-    """A SHELL to write in front of a RUN."""
+    """A SHELL to write in front of a RUN; `is_kept` if an image has it, for what is built on it."""
 
     run: Run
     stage: Stage
     shell: tuple[str, ...]
     assumes: tuple[str, ...]
+    is_kept: bool
 
 
 class Kept(NamedTuple):
@@ -73,7 +74,10 @@ def _judge(snapshot: Snapshot, run: Run, stage: Stage, start: int) -> Plan | Kep
                 return Kept(run, Obstacle("P105", reason, "write it in exec form"))
     if hindrance := obstacle(found, command, stage.image):
         return Kept(run, hindrance)
-    return Plan(run, stage, command, assumptions(command, stage.image))
+    targets = snapshot.invocations.targets if snapshot.invocations else frozenset()
+    stages = snapshot.graph.stages
+    kept = any(at == len(stages) - 1 or stages[at].name in targets for at in found.stages)
+    return Plan(run, stage, command, assumptions(command, stage.image), kept)
 
 
 def _descendants(snapshot: Snapshot, stage: Stage) -> Iterator[int]:

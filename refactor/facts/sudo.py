@@ -9,8 +9,8 @@ from refactor.facts.users import default_user
 from refactor.shell import BUILTINS
 from refactor.words import Value
 
-# They say what is kept of the environment, and that nobody is asked for a password.
-_OPTIONS = re.compile(r"-[EHn]+\Z|--(?:preserve-env|set-home|non-interactive)\Z|--\Z")
+# They keep the environment, and ask nobody for a password. `-H` asks for root's HOME: it stays.
+_OPTIONS = re.compile(r"-[En]+\Z|--(?:preserve-env|non-interactive)\Z|--\Z")
 _ROOT = frozenset({"root", "0", "root:root", "0:0"})
 
 
