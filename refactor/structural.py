@@ -106,7 +106,7 @@ class Structural:
 
     def folded(self, before: Build) -> Build:
         """Return the build before with the flags that claims give to COPY instead of a command."""
-        if not any(c.effect is Effect.FILES and len(c.footprint) == 3 for c in +self.claims):
+        if not any(c.effect is Effect.FILES and len(c.footprint) == 4 for c in +self.claims):
             return before
         from refactor.effects.folded import Fold, folded, folds, footprint
 
@@ -119,7 +119,8 @@ class Structural:
                     fits = isinstance(found, Fold) and self.assumes.issuperset(found.assumes)
                     if not fits or not isinstance(found, Fold):
                         continue
-                    if self.use(Effect.FILES, *footprint(stages[index], at, found)):
+                    label = self.graph.stages[index].label
+                    if self.use(Effect.FILES, *footprint(label, stages[index], at, found)):
                         stages[index] = folded(stages[index], at, found)
                         again = True
                         break

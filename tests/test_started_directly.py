@@ -101,6 +101,16 @@ def test_what_differs_from_the_claim_is_rejected(case: Case) -> None:
     assert verify(before.evidence, wrong.evidence, step.change.claims, step.change.assumes)
 
 
+def test_equal_lines_of_two_stages_are_told_apart() -> None:
+    stage = "FROM debian\nCOPY a.sh /a.sh\nRUN chmod 755 /a.sh\n"
+    found = steps(stage + stage, "set-mode-in-copy")
+    assert len(found) == 2
+    for step in found:
+        after = snapshot(apply(step.before.text, step.change.edits))
+        claims, assumes = step.change.claims, step.change.assumes
+        assert verify(step.before.evidence, after.evidence, claims, assumes) is None
+
+
 ASSUMING = {
     "use-exec-form": f"{_PY}CMD python app.py\n",
     "drop-sudo": "FROM debian\nRUN sudo make a\n",

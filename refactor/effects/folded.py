@@ -99,11 +99,12 @@ def folds(stage: Stage) -> Iterator[tuple[int, Fold | Unfit]]:
                 yield at, found
 
 
-def footprint(stage: Stage, at: int, found: Fold) -> frozenset[str]:
-    """Return what a change claims that does it."""
+def footprint(label: str, stage: Stage, at: int, found: Fold) -> frozenset[str]:
+    """Return what a change claims that does it; `label` is the stage's in its graph."""
     name, value = found.flag
     copy, command = stage.events[at - 1], stage.events[at]
-    return frozenset({f"- {command.text}", f"+ --{name}={value}", f"in {copy.text}"})
+    said = f"- {command.text}", f"+ --{name}={value}", f"in {copy.text}"
+    return frozenset({f"stage {label}", *said})
 
 
 def folded(stage: Stage, at: int, found: Fold) -> Stage:

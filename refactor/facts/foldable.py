@@ -34,7 +34,9 @@ def foldable(snapshot: Snapshot) -> Iterator[Foldable]:
             copy, run = copies[ordinal], runs[number]
             if _between(stage, copy, run.instruction):
                 continue
-            claims = footprint(model, at, found) if isinstance(found, Fold) else frozenset[str]()
+            claims = frozenset[str]()
+            if isinstance(found, Fold):
+                claims = footprint(stage.label, model, at, found)
             source = model.events[at - 1]
             if isinstance(source, Copy) and _is_folder(snapshot, source):
                 found = Unfit("F105", "a folder is copied, whose mode would change too", "none")
