@@ -26,11 +26,13 @@ from refactor.config import Config
 from refactor.context import MemoryContext
 from refactor.fleet.clones import Room
 from refactor.fleet.executors import Local, Lost
+from refactor.fleet.group_decisions import Row, document
 from refactor.fleet.ledger import Ledger
 from refactor.fleet.planning import Settings, of_tree
-from refactor.fleet.records import Plan, Repository
-from tests.fleet_campaigns import branches, campaign, killed_times, plans, pushed, run
-from tests.fleet_repositories import made, of_corpus
+from refactor.fleet.records import Plan, Repository, Ruling
+from refactor.fleet.reviewing import groups
+from tests.fleet_campaigns import branches, campaign, killed_times, plans, run
+from tests.fleet_repositories import git, made, of_corpus
 
 
 def main() -> None:
@@ -66,20 +68,55 @@ def phases(corpus: Path, folder: Path, count: int, kills: int) -> None:
     one = folder / "one"
     timed("init", lambda: campaign(one, remotes / "list.txt") and None)
     seconds = timed("plan", lambda: run("plan", one))
+    decisions = decided(one, folder / "decisions.json")
+    review = ("--decisions", str(decisions))
+    timed("review", lambda: run("review", one, *review, code=1))  # 1: some are left undecided
     seconds += timed("apply", lambda: run("apply", one))
     timed("again", lambda: (run("plan", one), run("apply", one))[1])
     if kills:
         chance = random.Random(11)
         other = campaign(folder / "other", remotes / "list.txt")
         longest = max(1.5, seconds / kills)
-        for phase in ("plan", "apply"):
+        for phase in ("plan", "apply", "publish"):
             times = killed_times(phase, other, kills, chance, longest)
             timed(f"{phase}, {times} kills", lambda phase=phase: run(phase, other))  # type: ignore[misc]
+            if phase == "plan":
+                run("review", other, *review, code=1)
         same = list(plans(other)) == list(plans(one)) and branches(other) == branches(one)
         print("the killed one came to", "the same" if same else "SOMETHING ELSE", flush=True)
-    timed("push", lambda: pushed(one))
+    timed("publish", lambda: run("publish", one))
+    print(f"{published(one)} branches stand in the remotes as they were made")
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     print(f"largest process {largest} MB; ledger {(one / 'ledger.sqlite').stat().st_size >> 20} MB")
+
+
+def decided(folder: Path, path: Path) -> Path:
+    """Write decisions that accept each suggested change that several repositories have."""
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        rows = [
+            Row(Ruling("exact", group.subject, "", "", "accept", at=1.0))
+            for group in groups(ledger, "exact")
+            if group.level == "suggested" and group.repositories > 1
+        ]
+    path.write_text(document(rows, "test", "0"), encoding="utf-8")
+    print(f"{len(rows)} groups are accepted", flush=True)
+    return path
+
+
+def published(folder: Path) -> int:
+    """Return how many remotes have the branch that was made, no other commit; exit if one has."""
+    count = 0
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        for branch in branches(folder):
+            repository = ledger.repository(branch.repository)
+            if branch.state != "made" or repository is None:
+                continue
+            where = Path(repository.address)
+            head = git("rev-parse", f"refs/heads/{branch.name}", folder=where).decode().strip()
+            if head != branch.head:
+                sys.exit(f"{branch.repository} has another branch")
+            count += 1
+    return count
 
 
 class _Job(NamedTuple):
