@@ -58,6 +58,7 @@ _DROPPED: Final = {
 # Which words a transform may put into a command; the claim says which it did put in.
 _ADDED: Final = {
     "assume-yes": r"-y|--noconfirm",
+    "compile-uv-bytecode": r"--compile-bytecode",
     "hide-curl-progress": r"-sS",
     "shorten-wget-progress": r"--progress=dot:giga",
     "skip-apk-cache": r"--no-cache",

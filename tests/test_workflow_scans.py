@@ -294,7 +294,7 @@ def test_no_known_weakness_is_added(scanner: str, tmp_path: Path) -> None:
         plant(tmp_path, {f".github/workflows/{n}.yml": t.encode() for n, t in enumerate(texts)})
         ended = subprocess.run(
             [BIN / "zizmor", "--offline", "--persona=pedantic", "--format=plain", place],
-            capture_output=True, text=True, check=False,
+            capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"},
         )  # fmt: skip
         return set(re.findall(r"^\w+\[([\w-]+)\]", ended.stdout, re.MULTILINE))
 

@@ -864,7 +864,7 @@ TRAPS = [
 
 
 def _look(trap: Trap, text: str) -> Result:
-    config = Config(select=trap.select, level=Safety.RISKY)
+    config = Config(select=trap.select, ignore=("sort-packages",), level=Safety.RISKY)
     files = {n: d for n, _, d in (f.partition("=") for f in trap.files or ())}
     context = MemoryContext({n: d.encode("latin-1") for n, d in files.items()})
     return run("Dockerfile", text.encode(), config, Site(context) if trap.files else None)
