@@ -317,7 +317,7 @@ static void put_descriptors(void) {
 /* A left side of a pipe has logged itself when the pipe has no writer left: wait for that, so
    that the order of the log is the order of the pipeline; what the pipe holds is only copied. */
 static long waited_input(char *data, size_t room) {
-    struct timespec most = {3, 0}; /* a loaded machine takes its time */
+    struct timespec most = {0, 300000000};
     struct pollfd hangup = {0, 0, 0};
     int copy[2];
     kernel(SYS_ppoll, (long)&hangup, 1, (long)&most, 0, 0, 0);
@@ -1297,7 +1297,7 @@ def _outcome(trace: _Trace, ignore: Callable[[Call], Call | None] = identity) ->
 
 _SAMPLE: Final = 64
 _REPORTED: Final = 2
-_RERUNS: Final = 2
+_RERUNS: Final = 12  # on a loaded machine both ends of a pipe may come in either order
 _RESTARTS: Final = 8
 
 _CANNOT_ENTER: Final = re.compile(r"can't cd to ([^\n:]+)|cd: ([^\n:]+): No such file")
