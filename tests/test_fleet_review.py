@@ -207,6 +207,18 @@ def test_what_is_accepted_unseen_is_not_asked(tmp_path: Path) -> None:
     assert "skip-pip-cache" in Terminal(made.folder, "--all").question()
 
 
+def test_some_repositories_and_the_largest_groups(made: Campaign) -> None:
+    with Ledger.open(made.ledger) as ledger:
+        every = Review(ledger).shapes
+        assert len(every) > 2
+        assert Review(ledger, limit=2).shapes == every[:2]
+        name, _ = next(ledger.changes('"shape" = ?', every[-1].subject))
+        there = {change.shape for _, change in ledger.changes('"repository" = ?', name)}
+        of_one = Review(ledger, only=f"{name[:-1]}[{name[-1]}]").shapes
+        assert of_one == [group for group in every if group.subject in there]
+        assert Review(ledger, only="nowhere/*").question() is None
+
+
 def test_samples_are_unlike_each_other(made: Campaign) -> None:
     with Ledger.open(made.ledger) as ledger:
         shape = Review(ledger).shapes[0]

@@ -27,6 +27,7 @@ what the files say is taken.
 
 \b
   dfr fleet review slim
+  dfr fleet review slim --only 'github.com/acme/web-*' --limit 20
   dfr fleet review slim --decisions decisions.json
 """
 KEYS = """\
@@ -57,6 +58,10 @@ def review(
         bool, typer.Option("--all", help="Ask for what the campaign accepts unseen, too.")
     ] = False,
     dry_run: given.DryRun = False,
+    limit: Annotated[int, typer.Option("--limit", help="At most so many groups, the largest.")] = 0,
+    only: Annotated[
+        str, typer.Option("--only", help="Groups that repositories of this pattern have.")
+    ] = "",
     quiet: given.Quiet = False,
 ) -> None:
     """Review."""
@@ -72,7 +77,7 @@ def review(
             if not dry_run:
                 record(ledger, taken)
         passed = campaign.review.accept == "safe" and not every
-        found = Review(ledger, frozenset({"safe"} if passed else ()))
+        found = Review(ledger, frozenset({"safe"} if passed else ()), only, limit)
         if not decisions and not dry_run:
             _ask(found, campaign)
         if not dry_run:

@@ -148,10 +148,16 @@ class Question(NamedTuple):
 
 @dataclass
 class Review:
-    """A session over the groups of a ledger; `passed` are levels that need no answer."""
+    """A session over the groups of a ledger; `passed` are levels that need no answer.
+
+    `only` is a pattern: the groups are those that a repository of such an id has. `limit` is how
+    many shapes there are at most, the largest (0: all).
+    """
 
     ledger: Ledger
     passed: frozenset[str] = frozenset()
+    only: str = ""
+    limit: int = 0
     now: Callable[[], float] = time.time
     shapes: list[Group] = field(init=False)
     exacts: dict[str, list[Group]] = field(init=False)
@@ -163,7 +169,9 @@ class Review:
 
     def __post_init__(self) -> None:
         """Read the groups once: nothing is planned meanwhile."""
-        self.shapes = list(groups(self.ledger, "shape"))
+        having = '"shape" IN (SELECT "shape" FROM "changes" WHERE "repository" GLOB ?)'
+        condition, values = (having, [self.only]) if self.only else ("1", [])
+        self.shapes = list(groups(self.ledger, "shape", condition, values, self.limit or -1))
         self.exacts = {}
         of = dict(self.ledger.rows('SELECT DISTINCT "exact", "shape" FROM "changes"'))
         for group in groups(self.ledger, "exact"):
