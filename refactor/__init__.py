@@ -18,6 +18,7 @@ from refactor.facts import ports as ports
 from refactor.facts import pragmas as pragmas
 from refactor.facts import releases as releases
 from refactor.facts import rows as rows
+from refactor.facts import secrets as secrets
 from refactor.facts import signals as signals
 from refactor.facts import sources as sources
 from refactor.facts import stages as stages

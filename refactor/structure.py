@@ -17,5 +17,4 @@ from refactor.facts import python_secrets as python_secrets
 from refactor.facts import python_split as python_split
 from refactor.facts import reordering as reordering
 from refactor.facts import secret_files as secret_files
-from refactor.facts import secrets as secrets
 from refactor.facts import slim_bases as slim_bases

@@ -15,8 +15,7 @@ argument passes it, X723 a file that holds one is copied.
 
 from collections.abc import Iterator
 
-from refactor import Example, Notice, Phase, Snapshot, transform
-from refactor.structure import secrets
+from refactor import Example, Notice, Phase, Snapshot, secrets, transform
 
 _TEXTS = {
     "X720": "{name} holds {what}, and an image's environment is read by whoever has the image: give it to "

@@ -13,9 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from refactor.effects.build import with_user
-from refactor.effects.containers import lineage
 from refactor.effects.events import Build, Copy, Event, Exec, Verbatim, flat
-from refactor.effects.users import created, known_users
 from refactor.facts.images import Image
 from refactor.words import Value
 
@@ -36,6 +34,8 @@ class Kept(NamedTuple):
 
 def number(build: Build, index: int, image: Image, user: str) -> str | Kept:
     """Return what a USER names, by number; `:group` stays as it is."""
+    from refactor.effects.users import created, known_users
+
     name, colon, group = user.partition(":")
     if not _NAME.match(user):
         return Kept("U401", "the user is not a plain name", "write the number by hand")
@@ -52,6 +52,9 @@ def number(build: Build, index: int, image: Image, user: str) -> str | Kept:
 
 def makes_folder(build: Build, index: int, image: Image, user: str) -> str:
     """Return a folder that a user of this name surely or perhaps gets from a WORKDIR."""
+    from refactor.effects.containers import lineage
+    from refactor.effects.users import known_users
+
     if ":" in user:
         return ""  # the group is given
     account = known_users(build, index, image).get(user)
@@ -70,6 +73,8 @@ def makes_folder(build: Build, index: int, image: Image, user: str) -> str:
 def renumbered(before: Build, after: Build, index: int, image: Image, names: tuple[str, str]
                ) -> Build | str:  # fmt: skip
     """Return a build with a number where another one has it instead of a name, or why not."""
+    from refactor.effects.containers import lineage
+
     old, new = names
     if number(before, index, image, old) != new:
         return f"{old} is not known to be {new}"
@@ -110,5 +115,7 @@ def _user(event: Event) -> str:
 
 
 def _events(build: Build, index: int) -> Iterator[Event]:
+    from refactor.effects.containers import lineage
+
     for stage in lineage(build, index):
         yield from flat(stage.events)
