@@ -48,7 +48,7 @@ class Reader:
         self.complaints: list[str] = []
         self.loaded: list[str] = []
         self.address = file.as_uri()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.loaded.append(request.url))
         self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
@@ -83,5 +83,5 @@ class Reader:
         """Go away, and say what was wrong."""
         self.context.close()
         others = [url for url in self.loaded if url != self.address and "blob:" not in url[:5]]
-        assert self.complaints == []
-        assert others == []
+        assert not self.complaints, self.complaints
+        assert not others, others
