@@ -12,9 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from refactor.commands import options
-from refactor.commands.options import ERROR, fail
-from refactor.registry import Unusable, entries
-from refactor.registry import select as choose
+from refactor.commands.options import ERROR
+from refactor.registry import entries
 
 
 class _Commands(TyperGroup):
@@ -37,6 +36,7 @@ class _Commands(TyperGroup):
 _LATER = {
     "fix": "fixing",
     "apply": "applying",
+    "explain": "explaining",
     "init": "starting",
     "prove": "proofs",
     "compare": "proofs",
@@ -78,47 +78,6 @@ def list_transforms() -> None:
     for transform in sorted(found, key=lambda t: (t.phase, t.id)):
         state = "" if transform.default else " (off by default)"
         typer.echo(f"{transform.id:<{width}}  {transform.title}{state}")
-
-
-@app.command()
-def explain(
-    id: Annotated[
-        str,
-        typer.Argument(
-            help="A transform, as `dfr list` names it.", autocompletion=options.transforms
-        ),
-    ],
-) -> None:
-    """Explain a transform: what it does, why, and when it does not.
-
-    Example: dfr explain clean-apt-lists
-    """
-    try:
-        transform = choose((id,), ())[0].transform
-    except Unusable as error:
-        fail(str(error))
-    typer.echo(f"{transform.id} ({transform.stability}, phase {transform.phase.name.lower()})\n")
-    typer.echo(transform.doc.strip())
-    if transform.answers:
-        typer.echo(f"\nAnswers: {', '.join(sorted(transform.answers))}")
-    for example in transform.examples:
-        note = f"  ({example.note})" if example.note else ""
-        if example.notices:
-            typer.echo(f"\nSays {example.notices} of:{note}\n{_indented(example.before)}")
-        elif example.others:
-            typer.echo(f"\nWith:{note}\n{_indented(example.before)}")
-            for path, _, data in (other.partition("=") for other in example.others):
-                typer.echo(f"\nWrites {path}:\n{_indented(data)}")
-        elif example.after is None or example.after == example.before:
-            typer.echo(f"\nLeft alone{f', {example.refuses}' if example.refuses else ''}:{note}")
-            typer.echo(_indented(example.before))
-        else:
-            typer.echo(f"\nBefore:{note}\n{_indented(example.before)}\nAfter:")
-            typer.echo(_indented(example.after))
-
-
-def _indented(block: str) -> str:
-    return "\n".join("    " + line for line in block.rstrip("\n").split("\n"))
 
 
 def main() -> None:

@@ -106,8 +106,9 @@ def _meant(name: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name.replace("_", "-").lower(), known)
-    meant = f"is it {' or '.join(near)}? " if near else ""
-    return f"{meant}there are: {', '.join(known)}"
+    if near:
+        return f"is it {' or '.join(near)}? `dfr list` names all"
+    return f"there are: {', '.join(known)}"
 
 
 def select(select: Sequence[str], ignore: Sequence[str]) -> tuple[Entry, ...]:

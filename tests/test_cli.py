@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from refactor import cli
+from refactor.commands import explaining
 from refactor.registry import entries
 
 IDS = [entry.id for entry in entries()]
@@ -240,7 +240,10 @@ def test_select_and_ignore(case: str, folder: Path) -> None:
 
 
 MISTAKES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "unknown transform": (("fix", "--select", "merge-run"), ("'merge-run'", *IDS)),
+    "unknown transform": (
+        ("fix", "--select", "merge-run"),
+        ("'merge-run'", "is it merge-runs", "dfr list"),
+    ),
     "unknown to ignore": (("fix", "--ignore", "x"), ("'x'", *IDS)),
     "unknown to explain": (("explain", "x"), ("'x'", *IDS)),
     "level": (("fix", "--level", "bold"), ("--level", "'bold'", "safe, suggested, risky")),
@@ -342,7 +345,7 @@ def test_list_names_every_transform(folder: Path) -> None:
 
 @pytest.mark.parametrize("id", IDS)
 def test_explain(id: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.explain(id)
+    explaining.explain(id)
     out = capsys.readouterr().out
     transform = next(entry.transform for entry in entries() if entry.id == id)
     assert out.startswith(f"{id} (")
@@ -351,6 +354,31 @@ def test_explain(id: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert changes or "\nWrites " in out or "\nSays " in out
     assert "\nLeft alone" in out
     assert all(f"DL{rule[2:]}" in out for rule in transform.answers if rule.startswith("DL"))
+
+
+def test_explain_a_rule_or_a_code(folder: Path) -> None:
+    answered = dfr(folder, "explain", "dl3009").out.decode()
+    assert answered.startswith("hadolint DL3009: ")
+    assert "\nclean-apt-lists: " in answered
+    reason = dfr(folder, "explain", "DL3008").out.decode()
+    assert "\nNo transform: never: versions vanish" in reason
+    refusing = dfr(folder, "explain", "x708").out.decode()
+    assert refusing.startswith("X708 of mount-build-secrets")
+    ended = dfr(folder, "explain", "Z999")
+    assert (ended.code, ended.out) == (2, b"")
+    assert "no page of a transform names the code Z999" in ended.said
+
+
+def test_every_code_of_an_example_is_explained(folder: Path) -> None:
+    codes = {
+        (example.refuses, entry.id)
+        for entry in entries()
+        for example in entry.transform.examples
+        if example.refuses
+    }
+    assert len(codes) > 100
+    for code, id in sorted(codes)[::10]:
+        assert f"{code} of {id}" in dfr(folder, "explain", code).out.decode()
 
 
 @pytest.mark.parametrize("command", ["", "fix", "list", "explain"])
