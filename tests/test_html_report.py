@@ -221,6 +221,17 @@ def test_a_long_difference_is_cut() -> None:
 # The page in a browser.
 
 
+def test_a_complaint_would_be_noticed(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    policy = """<meta http-equiv="Content-Security-Policy" content="style-src 'none'">"""
+    for part in ("<script>console.log(1)</script>", "<script>null.x</script>", "<b style='a'>"):
+        file.write_text(f"<!doctype html>{policy}{part}", encoding="utf-8")
+        reader = Reader(browser, file, WIDE)
+        reader.open()
+        with pytest.raises(AssertionError):
+            reader.close()
+
+
 def test_changes_are_accepted_and_declined_by_keys(opened: Opened) -> None:
     rows = made(two())
     reader = opened(two())
