@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 WIDE, NARROW = (1280, 1000), (400, 800)
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -48,15 +48,10 @@ class Reader:
         self.complaints: list[str] = []
         self.loaded: list[str] = []
         self.address = file.as_uri()
-        self.page.on("console", self._said)
+        self.page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.loaded.append(request.url))
         self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-
-    def _said(self, message: ConsoleMessage) -> None:
-        # What names no place is the browser's own, of a loaded machine for instance.
-        if message.location["url"]:
-            self.complaints.append(f"{message.type}: {message.text}")
 
     def open(self, script: str = "") -> None:
         """Open the page; a script of a test's own may run before it."""

@@ -291,6 +291,18 @@ def test_what_is_decided_is_what_is_made(
     assert b"MAINTAINER" in declined.after
 
 
+def test_one_may_begin_before_the_page_is_shown(opened: Opened) -> None:
+    begin = """
+        const early = () => document.querySelector("summary")?.focus();
+        new MutationObserver(early).observe(document, { childList: true, subtree: true });
+        """
+    reader = opened(two(), script=begin)
+    reader.press("j", "?")
+    assert reader.page.evaluate("document.activeElement.textContent") == "Close"
+    reader.press("Escape")
+    reader.page.wait_for_timeout(100)
+
+
 def test_always_and_never(opened: Opened) -> None:
     rows = [remark.transform for _, remark in made(two())]
     reader = opened(two())

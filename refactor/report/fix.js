@@ -284,12 +284,17 @@ function pick({ pick: name, value }) {
 
 // Keys.
 
+function help() {
+  element("keys").showModal();
+  element("keys").querySelector("button").focus();
+}
+
 const KEYS = {
   j: () => step(1), k: () => step(-1), e: expand, u: undo, s: save,
   a: () => decide("accept"), y: () => decide("accept"), A: () => always("accept"),
   d: () => decide("decline"), n: () => decide("decline"), N: () => always("decline"),
   "/": () => filter.elements.text.focus(),
-  "?": () => element("keys").showModal(),
+  "?": help,
 };
 
 function pressed(event) {
@@ -329,7 +334,7 @@ function start() {
   filter.addEventListener("reset", () => setTimeout(refresh));
   filter.addEventListener("submit", (event) => event.preventDefault());
   for (const [id, act] of Object.entries({
-    undo, save, help: KEYS["?"],
+    undo, save, help,
     "accept-shown": () => everything("accept"), "decline-shown": () => everything("decline"),
   })) element(id).addEventListener("click", act);
 }

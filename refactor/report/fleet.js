@@ -209,11 +209,16 @@ function pick({ pick: name, value }) {
 
 // Keys.
 
+function help() {
+  element("keys").showModal();
+  element("keys").querySelector("button").focus();
+}
+
 const KEYS = {
   j: () => step(1), k: () => step(-1), e: expand, u: undo, s: save,
   y: () => decide("accept"), a: () => decide("accept"), n: () => decide("decline"), d: () => decide("decline"),
   "/": () => filter.elements.text.focus(),
-  "?": () => element("keys").showModal(),
+  "?": help,
 };
 
 function pressed(event) {
@@ -256,7 +261,7 @@ function start() {
   filter.addEventListener("input", refresh);
   filter.addEventListener("reset", () => setTimeout(refresh));
   filter.addEventListener("submit", (event) => event.preventDefault());
-  for (const [id, act] of Object.entries({ undo, save, help: KEYS["?"] }))
+  for (const [id, act] of Object.entries({ undo, save, help }))
     element(id).addEventListener("click", act);
 }
 
