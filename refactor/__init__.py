@@ -1,6 +1,7 @@
 """Reads, checks and rewrites Dockerfiles. A transform imports what stands here, nothing else."""
 
 from refactor import edits as edits
+from refactor import metadata_edits as metadata_edits
 from refactor import words as words
 from refactor.facts import apt as apt
 from refactor.facts import archives as archives

@@ -29,7 +29,7 @@ from refactor.effects.licences import (
     same_without_sudo,
 )
 from refactor.facts import stages as graph_facts
-from refactor.facts.metadata import AUTHORS, author
+from refactor.facts.metadata import AUTHORS, REORDERED, author, is_reordered
 from refactor.facts.stages import Graph
 from refactor.hazards import Hazard
 from refactor.model import Claim, Effect
@@ -60,7 +60,9 @@ def verify(
     `spare` is whether a person wrote it: then it may claim more than happens, and change comments.
     """
     claims = tuple(claims)
-    moves = any(claim.effect in (Effect.ORDER, Effect.STAGES) for claim in claims)
+    moves = any(
+        c.effect in (Effect.ORDER, Effect.STAGES) or REORDERED in c.footprint for c in claims
+    )
     if not spare and sorted(before.comments) != sorted(after.comments):
         return "a comment is lost or changed"
     if not spare and before.comments != after.comments and not moves:
@@ -98,6 +100,7 @@ class _Relation(Structural):
         self.removed: list[int] = []
         self.before_runs: tuple[int, ...] = ()
         self.stage: graph_facts.Stage | None = None
+        self.after = after.graph
 
     def left_over(self) -> str | None:
         """Return what was claimed and did not happen."""
@@ -147,6 +150,9 @@ class _Relation(Structural):
             else:
                 reason = self.runs(b, a)
             reason = reason or self.config(*self.unbuffered(b, a, f"stage {label}"))
+            if self.use(Effect.METADATA, f"stage {label}", REORDERED):
+                same = is_reordered(self.stage, self.after.stages[index])
+                reason = reason or (None if same else "more than the order of metadata differs")
             if reason:
                 return f"stage {label}: {reason}"
             if moved:

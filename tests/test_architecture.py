@@ -87,6 +87,7 @@ LAYERS = (
         "facts.workdirs",
     },
     {
+        "facts.adjacent",
         "facts.artefacts",
         "facts.build_secrets",
         "facts.development",
@@ -99,7 +100,8 @@ LAYERS = (
         "facts.secret_files",
         "facts.slim_bases",
     },
-    {"edits", "copy_edits", "purge_edits", "split_edits", "stage_edits", "user_edits"},
+    {"edits"},
+    {f"{what}_edits" for what in "copy metadata purge split stage user".split()},
     {"identity"},
     {"compose", "config", "registry"},
     {"details"},

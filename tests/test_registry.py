@@ -86,8 +86,10 @@ OFF = CLASHING | {
     "compile-uv-bytecode",
     "drop-capabilities",
     "forbid-new-privileges",
+    "group-metadata",
     "make-root-read-only",
     "mount-build-secrets",
+    "order-metadata",
     "read-secrets-from-environment",
     "require-non-root",
     "separate-definition-comments",
@@ -97,6 +99,7 @@ OFF = CLASHING | {
     "start-init",
     "unbuffer-python",
     "use-distroless-base",
+    "use-workdir",
 }
 
 
