@@ -115,6 +115,13 @@ def insert_line(snapshot: Snapshot, ins: Instruction, text: str) -> Edit:
     return Edit(Span(place, place), text + snapshot.dockerfile.newline(ins.span.start))
 
 
+def append_line(snapshot: Snapshot, ins: Instruction, text: str) -> Edit:
+    """Write a line behind an instruction."""
+    end, newline = ins.span.end, snapshot.dockerfile.newline(ins.span.start)
+    ends = snapshot.text[:end].endswith("\n")
+    return Edit(Span(end, end), text + newline if ends else newline + text)
+
+
 def sort_words(snapshot: Snapshot, run: Run, words: tuple[Word, ...]) -> tuple[Edit, ...] | None:
     """Write words in order, each on a line of its own; None if a comment is among them."""
     ins = run.instruction
@@ -187,6 +194,25 @@ def _chain(script: Script) -> tuple[tuple[Node, ...], tuple[str, ...]]:
     if joining.body(script) is joining.Body.ERREXIT and simple:
         return script.body.parts, script.body.separators[:-1]
     return (), ()
+
+
+def delete_entry(run: Run) -> tuple[Edit, ...]:
+    """Delete the `cd` that a script begins with; nothing if parentheses or comments are around."""
+    assert run.script is not None
+    parts = run.script.body.parts
+    parts = next((p.parts for p in parts[-1:] if isinstance(p, AndOr) and _at(p.parts)), parts)
+    at = _at(parts)
+    if not at:
+        return ()
+    span = run.instruction.logical.span(run.at(parts[at - 1].start), run.at(parts[at].start))
+    inside = any(span.start <= c.start < span.end for c in run.instruction.comments)
+    return () if inside else (Edit(span, ""),)
+
+
+def _at(parts: tuple[Node, ...]) -> int:
+    """Return the number of the part behind a `cd`; 0 if there is none."""
+    found = (at for at, p in enumerate(parts[:-1], 1) if isinstance(p, Command) and p.name == "cd")
+    return next(found, 0)
 
 
 def delete_first_command(snapshot: Snapshot, run: Run) -> tuple[Edit, ...]:

@@ -126,6 +126,18 @@ class Structural:
                         break
         return before._replace(stages=tuple(stages))
 
+    def entered(self, before: Build, after: Build) -> Build:
+        """Return the build before with the folders that claims let WORKDIR enter, not `cd`."""
+        if not any(part.startswith("- cd ") for c in +self.claims for part in c.footprint):
+            return before
+        from refactor.effects.entered import entered_again
+
+        def use(footprint: frozenset[str]) -> bool:
+            return self.use(Effect.COMMANDS, *footprint)
+
+        labels = [stage.label for stage in self.graph.stages]
+        return entered_again(before, after, labels, use, self.assumes)
+
     def user_claim(self, label: str) -> Claim | None:
         """Return the claim that a stage's containers run as another user."""
         found = (c for c in +self.claims if c.effect is Effect.USER and label in c.footprint)

@@ -121,7 +121,7 @@ class _Relation(Structural):
         found = found if isinstance(found, str) else self.folded(found)
         if isinstance(found, str):
             return found
-        before = found
+        before = self.entered(found, after)
         for index, (b, a) in enumerate(zip(before.stages, after.stages, strict=True)):
             label = b.name or str(index)
             self.stage = self.graph.stages[index]

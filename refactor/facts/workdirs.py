@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from refactor.facts.stages import Stage
-from refactor.snapshot import Snapshot
-from refactor.syntax import Instruction
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from refactor.effects.entered import Entry, Unfit, entries, is_there, stays
+from refactor.facts.stages import Stage, is_windows
+from refactor.snapshot import Run, Snapshot
+from refactor.syntax import SPACE, Instruction
 from refactor.words import Value
 
 
@@ -42,3 +46,85 @@ def unset(snapshot: Snapshot) -> tuple[Instruction, ...]:
                 found.append(ins)
         free.append(still)
     return tuple(found)
+
+
+# Between two RUNs, or a RUN and WORKDIR: they ask for no directory.
+_INDIFFERENT = frozenset({"ARG", "ENV", "EXPOSE", "LABEL", "USER"})
+
+
+class Row(NamedTuple):
+    """RUNs in a row, each with the folder that it enters; `back` is where WORKDIR goes then."""
+
+    stage: Stage
+    entries: tuple[tuple[Run, Entry], ...]
+    back: str
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The WORKDIR in front of each RUN, and behind the last; empty where none is needed."""
+        there = self.entries[0][1].back
+        wanted = [*(entry.path for _, entry in self.entries), self.back]
+        found = []
+        for path in wanted:
+            found.append(path if path not in ("", there) else "")
+            there = path
+        return tuple(found)
+
+    @property
+    def assumes(self) -> tuple[str, ...]:
+        """What is assumed of the folders."""
+        *ahead, behind = self.steps
+        found = dict.fromkeys(is_there(path) for path in ahead if path not in ("", "/"))
+        if behind not in ("", "/"):
+            found[stays(behind)] = None
+        return tuple(found)
+
+
+class Staying(NamedTuple):
+    """A RUN whose `cd` stays, and why."""
+
+    run: Run
+    found: Unfit
+
+
+def entering(snapshot: Snapshot) -> Iterator[Row | Staying]:
+    """Yield the RUNs that enter a folder first."""
+    own = {run.instruction.span.start: run for run in snapshot.runs if not run.triggered}
+    for stage, model in zip(snapshot.graph.stages, snapshot.build.stages, strict=True):
+        found = [] if is_windows(stage) else entries(model)
+        row: list[tuple[Run, Entry]] = []
+        for ins in stage.instructions if any(found) else ():
+            run = own.get(ins.span.start)
+            entry = found[run.ordinal] if run else None
+            if run and isinstance(entry, Entry):
+                row.append((run, entry))
+            elif row and ins.keyword not in _INDIFFERENT:
+                yield from _row(stage, row, ins)
+                row = []
+            if run and isinstance(entry, Unfit):
+                yield Staying(run, entry)
+        if row:
+            yield from _row(stage, row, None)
+
+
+def _row(
+    stage: Stage, row: list[tuple[Run, Entry]], below: Instruction | None
+) -> Iterator[Row | Staying]:
+    """Yield a row, or why its RUNs stay: WORKDIR must go back unless another one follows."""
+    back = row[0][1].back
+    last = row[-1][0].instruction
+    if below and below.keyword == "WORKDIR" and below.args.startswith("/"):
+        yield Row(stage, tuple(row), "")
+        return
+    found = None
+    if not back:
+        found = Unfit("W207", "the directory to go back to is not known", "set WORKDIR before it")
+    elif not all(entry.kept for _, entry in row):
+        found = Unfit("W208", f"a command may delete {back}, and WORKDIR would make it again",
+                      "delete it in a RUN of its own")  # fmt: skip
+    elif row[-1][0].text[last.code_end : last.span.end].strip(f"{SPACE}\n"):
+        found = Unfit("W209", "a line goes on, and nothing follows", "delete the `\\` at its end")
+    if found is None:
+        yield Row(stage, tuple(row), back)
+    else:
+        yield from (Staying(run, found) for run, _ in row)
