@@ -164,7 +164,7 @@ class Declared:
 def declared(step: Step) -> Declared:
     """Return what the claims of a step declare; anything unusual in them is a failure."""
     name = step.transform.id
-    if name in _MERGES or not step.change.claims:
+    if name in {*_MERGES, "use-workdir"} or not step.change.claims:
         return Declared()
     rules: list[Rule] = []
     dropped: list[Argv] = []
@@ -261,9 +261,19 @@ def _rewrite(step: Step, place: str) -> Iterator[Pair]:
         assert {_settings(i) for i in old} == {_settings(i) for i in new}, f"{place}: other flags"
     before, after = (tuple(i.args for i in side) for side in (old, new))
     if before != after:
+        if step.transform.id == "use-workdir":
+            after = _entering(step, after)
         assert all(i.json is None and not i.heredocs for i in (*old, *new)), f"{place}: no script"
         shells, options = _shells(runs)
         yield Pair(step.transform.id, before, after, shells, options, declared(step), place)
+
+
+def _entering(step: Step, scripts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the scripts as they run in the folders that WORKDIR enters, by what is claimed."""
+    folders = [part[5:] for claim in step.change.claims for part in claim.footprint
+               if part.startswith("- cd ")]  # fmt: skip
+    pairs = zip(folders, scripts, strict=True)
+    return tuple(f"cd {folder} || exit; {script}" for folder, script in pairs)
 
 
 def _touches(edit: Edit, ins: Instruction) -> bool:
@@ -442,7 +452,7 @@ def test_rewrites_do_what_was_done(pairs: list[Pair]) -> None:
     seen = executed(chosen)
     _report(seen, len(chosen) - len(seen), time.monotonic() - start)
     assert len(seen) == len(chosen) > 0
-    wanted_of = {"use-apt-get", "drop-sudo", *_DROPPED, *_ADDED, *_MERGES} - _RARE
+    wanted_of = {"use-apt-get", "use-workdir", "drop-sudo", *_DROPPED, *_ADDED, *_MERGES} - _RARE
     assert wanted_of <= {pair.transform for pair in pairs}
     wrong = [f"{one.pair}\n" + "\n".join(one.differences) for one in seen if one.differences]
     assert not wrong, "\n\n".join([f"{len(wrong)} differ", *wrong[:20]])
