@@ -52,6 +52,8 @@ from refactor import (
         Example("FROM debian\nRUN (cd /x && a)\n", refuses="W210"),
         Example("FROM debian\nRUN cd /x \\\n  # now\n  && a\n", refuses="W210"),
         Example("FROM debian\nRUN cd /x && a\n", level=Safety.SAFE),
+        Example("from debian\nrun cd /x && a\nworkdir /y\n",
+                "from debian\nworkdir /x\nrun a\nworkdir /y\n"),
         Example("FROM debian\nRUN cd /x && \\\n    a && \\\n    b\nCOPY c .\n",
                 "FROM debian\nWORKDIR /x\nRUN a && \\\n    b\nWORKDIR /\nCOPY c .\n"),
         Example("FROM debian\nWORKDIR /app\n# Build\nRUN set -eux; cd src; a | b\nCMD c",
@@ -75,6 +77,8 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
 
 def _judge(snapshot: Snapshot, row: workdirs.Row) -> Change | Refusal:
     model = snapshot.build.stages[row.stage.index]
+    last = row.entries[-1][0].instruction
+    keyword = "workdir" if snapshot.text[slice(*last.keyword_span)].islower() else "WORKDIR"
     found, claims = [], []
     for path, (run, entry) in zip(row.steps, row.entries, strict=False):
         gone = edits.delete_entry(run)
@@ -82,12 +86,11 @@ def _judge(snapshot: Snapshot, row: workdirs.Row) -> Change | Refusal:
             return Refusal("W210", "`cd` is in parentheses, or a comment stands behind it", "write `cd` alone",
                            run.instruction.span.start)  # fmt: skip
         if path:
-            found.append(edits.insert_line(snapshot, run.instruction, f"WORKDIR {path}"))
+            found.append(edits.insert_line(snapshot, run.instruction, f"{keyword} {path}"))
         found += gone
         claims.append(Claim(Effect.COMMANDS, entry.footprint(row.stage.label, model)))
-    last = row.entries[-1][0].instruction
     if row.steps[-1]:
-        found.append(edits.append_line(snapshot, last, f"WORKDIR {row.steps[-1]}"))
+        found.append(edits.append_line(snapshot, last, f"{keyword} {row.steps[-1]}"))
     known = workdirs.assumed(snapshot, row.stage, last)
     reason = f"WORKDIR enters {', '.join(dict.fromkeys(e.path for _, e in row.entries))}"
     return Change(reason, tuple(found), tuple(claims), Safety.SUGGESTED, (*row.assumes, *known))

@@ -110,7 +110,8 @@ def _entry(stage: Stage, start: int, end: int) -> Entry | Unfit | None:
 def _changes_folder(event: Event) -> bool:
     if isinstance(event, Verbatim):
         return bool(_CD.search(event.content))
-    return any(isinstance(e, Exec) and e.argv[:1] in (("cd",), ("pushd",)) for e in flat((event,)))
+    scripted = (e for e in flat((event,)) if isinstance(e, Exec) and e.setting.shell != ("none",))
+    return any(e.argv[:1] in (("cd",), ("pushd",)) for e in scripted)
 
 
 def _is_plain(event: Exec) -> bool:
