@@ -36,7 +36,7 @@ from refactor.registry import entries
 MIN_SHARE = 0.95
 PROCESSES, BATCH = 2, 60
 PINS = "DL3008 DL3013 DL3016 DL3018 DL3028 DL3033 DL3037 DL3041 DL3062".split()
-DISPUTED = "DL3003 DL3015 DL3059".split()
+DISPUTED = "DL3015 DL3059".split()
 LATER = "DL3002 DL3064 SecretsUsedInArgOrEnv".split()
 UNREADABLE = "DL1000"
 _STOP = re.compile(r"(?m)(?:failed to lint |^Error: )(\d+\.Dockerfile)\b")

@@ -906,8 +906,40 @@ def _known_number(where: Place) -> str:
     return ""
 
 
+_ENTERS = re.compile(r"((?:set\s+-\w+\s*(?:&&|;)\s*)*)cd\s+([\w@%+=,./-]+)\s*(&&|;)\s*(\S.*)", re.S)
+_ASKS_NOT = ("ARG", "ENV", "EXPOSE", "LABEL", "USER")
+
+
+def _entered_first(where: Place) -> str:
+    """Hold for `cd folder && ...` alone, where the folder to go back to is known and stays."""
+    if reason := _readable(where):
+        return reason
+    found = _ENTERS.fullmatch(where.ins.text)
+    if where.ins.onbuild or not found:
+        return "it is not the first command, or behind ONBUILD"
+    options, folder, joint, rest = found.groups()
+    fails = joint == "&&" or re.search(r"-\w*e", options)
+    if not fails or (joint == "&&" and re.search(r"\|\||;|(?<!&)&(?!&)", rest)):
+        return "what follows may run where it fails"
+    if folder.startswith("-") or {".", ".."} & set(folder.split("/")):
+        return "the folder depends on another one"
+    if re.search(r"\b(?:cd|pushd|popd|pwd|PWD|OLDPWD|exit|exec|trap|kill|wait)\b|^\[", rest):
+        return "the folder or the shell is asked for, or left"
+    if any("mount" in flag for flag in where.ins.flags):
+        return "it may be a mount"
+    back = directory(where)
+    later = (i for i in where.after if i.keyword not in _ASKS_NOT)
+    behind = next(later, None)
+    if behind and behind.keyword == "WORKDIR" and behind.text.startswith("/"):
+        back = back or "/"
+    if not back:
+        return "the folder to go back to is not known"
+    return "it may be deleted" if back != "/" and re.search(r"\b(?:rm|mv|rmdir)\b", rest) else ""
+
+
 PRECONDITIONS: dict[str, Precondition] = {
     "DL3000": _absolute_workdir,
+    "DL3003": _entered_first,
     "DL3004": _editing("DL3004", _needless_sudo),
     "DL3009": _apt_lists,
     "DL3012": _holds,
