@@ -84,25 +84,25 @@ def _entry(stage: Stage, start: int, end: int) -> Entry | Unfit | None:
         return None
     first, rest = events[0], events[1:]
     if isinstance(first, Verbatim):
-        return Unfit("W201", "the script is not read", "write it in plain POSIX shell")
+        return Unfit("W301", "the script is not read", "write it in plain POSIX shell")
     if not isinstance(first, Exec) or not _is_plain(first) or not _all_inside(first, rest):
-        return Unfit("W202", "`cd` is not the first of commands that all must succeed",
+        return Unfit("W302", "`cd` is not the first of commands that all must succeed",
                      "write `cd folder &&` first")  # fmt: skip
     written = first.argv[1]
     back = _known(first.setting.workdir)
     path = written if written.startswith("/") else back and paths.join(back, written)
     if not path:
-        return Unfit("W203", "what it is relative to is not known", "set WORKDIR before it")
+        return Unfit("W303", "what it is relative to is not known", "set WORKDIR before it")
     if not rest or rest[0].text.startswith("["):  # what might be read as the exec form
-        return Unfit("W204", "nothing, or a test, follows", "write WORKDIR by hand")
+        return Unfit("W304", "nothing, or a test, follows", "write WORKDIR by hand")
     if any(_TELLS.search(text) for event in rest for text in _texts(event)):
-        return Unfit("W205", "the RUN changes its folder again, or asks for it",
+        return Unfit("W305", "the RUN changes its folder again, or asks for it",
                      "write paths that start with /")  # fmt: skip
     path = posixpath.normpath(path).replace("//", "/")
     if not all(_is_apart(path, value) for name, value in first.setting.flags if name == "mount"):
-        return Unfit("W206", "a mount may be what it enters", "none: it is there in the RUN only")
+        return Unfit("W306", "a mount may be what it enters", "none: it is there in the RUN only")
     if path.startswith(tuple(f"{folder}/" for folder in _MOUNTED)) or path in _MOUNTED:
-        return Unfit("W206", f"{path} is mounted in each RUN", "none")
+        return Unfit("W306", f"{path} is mounted in each RUN", "none")
     kept = not any(_removes(e, path, back) for e in flat(rest) if isinstance(e, Exec))
     return Entry(start, end, written, path, back, kept)
 

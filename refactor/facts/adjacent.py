@@ -70,9 +70,9 @@ def _variables(snapshot: Snapshot, ins: Instruction) -> tuple[set[str], set[str]
 
 def _clash(ins: Instruction, twice: set[str], used: set[str]) -> Hindrance | None:
     if twice:
-        return Hindrance("G102", f"{min(twice)} is set twice", "keep the last one")
+        return Hindrance("G202", f"{min(twice)} is set twice", "keep the last one")
     if used and ins.keyword == "ENV":
-        return Hindrance("G103", f"{min(used)} is set in one line and used in another",
+        return Hindrance("G203", f"{min(used)} is set in one line and used in another",
                          "none: all pairs of an ENV see the variables before it")  # fmt: skip
     return None
 
@@ -81,16 +81,16 @@ def _apart(snapshot: Snapshot, above: Instruction, ins: Instruction) -> Hindranc
     """Return why the pairs of two instructions are not one list."""
     escape = snapshot.dockerfile.escape
     if is_legacy(above, escape) or is_legacy(ins, escape):
-        return Hindrance("G101", "`KEY value` takes the whole line as its value",
+        return Hindrance("G201", "`KEY value` takes the whole line as its value",
                          "write it as `KEY=value`")  # fmt: skip
     words = [*parse_words(above.args, escape), *parse_words(ins.args, escape)]
     if parse_words(f"{above.args} {ins.args}", escape) != words:
-        return Hindrance("G104", "a quote is not closed", "close it")
+        return Hindrance("G204", "a quote is not closed", "close it")
     if _is_read(snapshot, above) or _is_read(snapshot, ins):
-        return Hindrance("G105", "a tool reads the line together with the comment above it",
+        return Hindrance("G205", "a tool reads the line together with the comment above it",
                          "group by hand what the comment is not of")  # fmt: skip
     if any(comment.start < ins.logical.home(ins.args_start) for comment in ins.comments):
-        return Hindrance("G106", "a comment stands between keyword and pairs", "move the comment")
+        return Hindrance("G206", "a comment stands between keyword and pairs", "move the comment")
     return None
 
 

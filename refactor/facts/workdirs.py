@@ -118,12 +118,12 @@ def _row(
         return
     found = None
     if not back:
-        found = Unfit("W207", "the directory to go back to is not known", "set WORKDIR before it")
+        found = Unfit("W307", "the directory to go back to is not known", "set WORKDIR before it")
     elif not all(entry.kept for _, entry in row):
-        found = Unfit("W208", f"a command may delete {back}, and WORKDIR would make it again",
+        found = Unfit("W308", f"a command may delete {back}, and WORKDIR would make it again",
                       "delete it in a RUN of its own")  # fmt: skip
     elif row[-1][0].text[last.code_end : last.span.end].strip(f"{SPACE}\n"):
-        found = Unfit("W209", "a line goes on, and nothing follows", "delete the `\\` at its end")
+        found = Unfit("W309", "a line goes on, and nothing follows", "delete the `\\` at its end")
     if found is None:
         yield Row(stage, tuple(row), back)
     else:
