@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from refactor import config as configuration
 from refactor.config import Config, ConfigError
 from refactor.context import DiskContext, Overlay, clean
-from refactor.engine import Changed, Failed, Refused, Result, run
+from refactor.engine import Changed, Failed, Refused, Result, Task, run
 from refactor.model import Safety
 from refactor.project import Site, is_holder, referenced
 from refactor.registry import Unusable, select
@@ -78,16 +78,6 @@ def shown(path: Path) -> str:
     return relative.replace(os.sep, "/")
 
 
-class Task(NamedTuple):
-    """A file that is ready to be refactored; `root` is the folder of its repository."""
-
-    name: str
-    data: bytes
-    config: Config
-    site: Site
-    root: Path
-
-
 def task(path: Path, wishes: Wishes, data: bytes | None = None) -> Task | Result:
     """Read a file and what is configured for it; what cannot be is a result.
 
@@ -131,12 +121,18 @@ def one(path: Path, wishes: Wishes, written: Mapping[str, bytes] | None = None) 
     site = found.site
     if written:
         site = site._replace(repository=Overlay(site.repository, written))
-    recall = wishes.recall(found.name)
-    if recall is None and is_holder(found.name, found.data):
+    found = found._replace(site=site)
+    if is_holder(found.name, found.data):
         from refactor.inline import refactored
 
-        return refactored(found.name, found.data, found.config, site)
-    result = run(found.name, found.data, found.config, site, recall)
+        return refactored(found, lambda part: _made(part, wishes))
+    return _made(found, wishes)
+
+
+def _made(found: Task, wishes: Wishes) -> Result:
+    """Refactor a Dockerfile, as it was decided."""
+    recall = wishes.recall(found.name)
+    result = run(found.name, found.data, found.config, found.site, recall)
     return recall.judged(result, found.data) if recall else result
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from refactor.compose import Outcome, Step, attempt
 from refactor.facts.secret_words import mask
 from refactor.identity import Lineage
 from refactor.model import Change, FileEdits
-from refactor.patch import CONTEXT, beside, unified
+from refactor.outside.inline_dockerfiles import block_of, holder, written
+from refactor.patch import CONTEXT, beside, line_edits, unified
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span, apply
 
@@ -45,6 +47,7 @@ class Detail(NamedTuple):
 def details(outcome: Outcome, first: Snapshot, path: str) -> list[Detail]:
     """Return what is to be told of each step; `path` is the file's name in reports."""
     offers = _offers(outcome, first)
+    block = block_of(first.repository, first.place)
     found = []
     for index, step in enumerate(outcome.steps):
         site, key = step.identity[:2] if step.identity else ("", "")
@@ -52,6 +55,7 @@ def details(outcome: Outcome, first: Snapshot, path: str) -> list[Detail]:
         ends = [max(e.span.start, e.span.end - 1) for e in step.change.edits] or [0]
         home = [outcome.home(index, offset) for offset in (min(starts), max(ends))]
         lines = (first.dockerfile.line(home[0]), first.dockerfile.line(max(home)))
+        lines = (block.outer(lines[0]), block.outer(lines[1])) if block else lines
         alone = step.change if step.before is first else offers.get(site)
         fix = tuple(_replacements(alone, path, first)) if alone else ()
         claims = tuple(mask(str(claim)) for claim in step.change.claims)
@@ -61,13 +65,36 @@ def details(outcome: Outcome, first: Snapshot, path: str) -> list[Detail]:
     return found
 
 
+def line(snapshot: Snapshot, offset: int) -> int:
+    """Return the line of an offset: in the file that holds the Dockerfile, if one does."""
+    found = snapshot.dockerfile.line(offset)
+    block = block_of(snapshot.repository, snapshot.place)
+    return block.outer(found) if block else found
+
+
 def difference(change: Change, before: Snapshot, path: str) -> Iterator[str]:
     """Yield the lines of the diff that a change alone makes."""
+    if block_of(before.repository, before.place):
+        yield from _in_holders(path, before, change)
+        return
     yield from _near(path, before, change)
     for edits in change.files:
         old = before.read(edits.path)
         name = beside(path, before.place, edits.path)
         yield from unified(name, old, apply(old or "", edits.edits))
+
+
+def _in_holders(path: str, before: Snapshot, change: Change) -> Iterator[str]:
+    """Yield the diff of the file that holds the Dockerfile, and of the others."""
+    own = holder(before.place)[0]
+    old = {edits.path: before.read(edits.path) or "" for edits in change.files}
+    new = {edits.path: apply(old[edits.path], edits.edits) for edits in change.files}
+    first = before.read(own) or ""
+    shown = path.removesuffix(before.place.removeprefix(own))
+    old = written(before.place, before.text, old, first)
+    new = written(before.place, apply(before.text, change.edits), new, first)
+    for name, text in new.items():
+        yield from unified(beside(shown, own, name), old[name], text)
 
 
 def _near(path: str, before: Snapshot, change: Change) -> Iterator[str]:
@@ -87,6 +114,14 @@ def _near(path: str, before: Snapshot, change: Change) -> Iterator[str]:
 
 def _replacements(change: Change, path: str, before: Snapshot) -> Iterator[Replacement]:
     everywhere = [FileEdits(before.place, change.edits), *change.files]
+    if block := block_of(before.repository, before.place):
+        own = holder(before.place)[0]
+        path = path.removesuffix(before.place.removeprefix(own))
+        rows = line_edits(before.text, apply(before.text, change.edits))
+        places = [(block.at(row.span.start), block.at(row.span.end), row.text) for row in rows]
+        made = (Edit(Span(start, end), block.spelled(text)) for start, end, text in places)
+        everywhere[0] = FileEdits(own, tuple(made))
+        before = replace(before, place=own)
     for edits in everywhere:
         name = beside(path, before.place, edits.path)
         for edit in edits.edits:

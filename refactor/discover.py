@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refactor.context import Context
+from refactor.outside import bake_files
+from refactor.outside.bake_files import is_bake
 from refactor.project import is_holder
 
 if TYPE_CHECKING:
@@ -38,9 +40,6 @@ _GENERATED = re.compile(
     rb"^#.*(?:do not edit|generated (?:by|via|from|with|automatically)|auto-?generated|@generated)",
     re.MULTILINE | re.IGNORECASE,
 )
-_BAKE_TARGET = re.compile(r"^\s*target\s", re.MULTILINE)
-_BAKE_DOCKERFILE = re.compile(r'(?:^|\{)\s*dockerfile\s*=\s*"([^"]+)"', re.MULTILINE)
-_BAKE_CONTEXT = re.compile(r'(?:^|\{)\s*context\s*=\s*"([^"]+)"', re.MULTILINE)
 _COMPOSE_TAG = re.compile(r"!(?:reset|override)\b")
 _HEAD = 4096
 _MAX_YAML = 256 * 1024
@@ -142,6 +141,7 @@ def _walk_in(tree: Context, passed_over: Counter[str]) -> Iterator[str]:
                 yield path
             elif _COMPOSE.match(name) and names[name] == "file":
                 data = tree.head(path, _MAX_YAML + 1)
+                passed_over["compose or bake file with Dockerfiles in it"] += is_holder(name, data)
                 for named in _named_by(name, _text(data)) if len(data) <= _MAX_YAML else ():
                     found = posixpath.normpath(f"/{start}{named}" if named[:1] != "/" else named)
                     outside = named[:1] == "/" or _leaves(f"{start}{named}")
@@ -168,7 +168,7 @@ def _walk(root: Path, passed_over: Counter[str]) -> Iterator[Path]:
             if _is_dockerfile(name, passed_over) and not rules.matches(here / name, is_dir=False):
                 yield here / name
             elif _COMPOSE.match(name) and (text := _text_of(here / name)):
-                if name.endswith("ml") and is_holder(name, text.encode("utf-8", "replace")):
+                if is_holder(name, text.encode("utf-8", "replace")):
                     yield here / name
                 named = (_join(here, found) for found in _named_by(name, text))
                 yield from (file for file in named if _below(file, root))
@@ -184,6 +184,11 @@ def _below(file: Path, root: Path) -> bool:
 def is_dockerfile(name: str) -> bool:
     """Whether a file is called as Dockerfiles are, and not as a template of one."""
     return _is_dockerfile(name, Counter())
+
+
+def may_hold(name: str) -> bool:
+    """Whether a file is called as compose and bake files are, which may hold Dockerfiles."""
+    return bool(_COMPOSE.match(name))
 
 
 def _is_dockerfile(name: str, passed_over: Counter[str]) -> bool:
@@ -208,27 +213,25 @@ def _text_of(file: Path) -> str:
 
 def _named_by(name: str, text: str) -> Iterator[str]:
     """Yield the Dockerfiles that a compose or bake file names, from its own folder."""
-    if name.endswith(".hcl"):
-        for target in _BAKE_TARGET.split(text):
-            context = _BAKE_CONTEXT.search(target)
-            for match in _BAKE_DOCKERFILE.finditer(target):
-                yield posixpath.join(context[1] if context else ".", match[1])
+    if is_bake(name):
+        for target in bake_files.read(name, text).targets if "dockerfile" in text else ():
+            for found in target.texts("dockerfile"):
+                yield posixpath.join(next(iter(target.texts("context")), "."), found)
     elif "dockerfile" in text:
         yield from _named_by_data(text)
 
 
 def _named_by_data(text: str) -> Iterator[str]:
-    """Yield what the builds of a compose file, or the targets of a bake file in JSON, name."""
+    """Yield what the builds of a compose file name."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
         data = YAML(typ="safe").load(_COMPOSE_TAG.sub("", text))
         services = (data.get("services") or {}).values()
-        targets = (data.get("target") or {}).values()
     except (YAMLError, AttributeError, ValueError, RecursionError):
         return
-    for build in (*(s.get("build") for s in services if isinstance(s, dict)), *targets):
+    for build in (s.get("build") for s in services if isinstance(s, dict)):
         if isinstance(build, dict) and isinstance(name := build.get("dockerfile"), str):
             yield posixpath.join(str(build.get("context") or "."), name)
 

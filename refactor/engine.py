@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from refactor.compose import Decide, Outcome, Unstable, everything, refactor
 from refactor.config import Config
 from refactor.context import TreeError
-from refactor.facts.homes import home
+from refactor.facts.homes import home, named_contexts
 from refactor.facts.secret_words import mask
 from refactor.identity import Identity
 from refactor.model import Safety, Transform
+from refactor.outside.inline_dockerfiles import block_of
+from refactor.outside.yaml_tree import Unclear
 from refactor.patch import beside, unified
 from refactor.project import Site, is_base, is_holder
 from refactor.registry import Unusable, ordered, select
@@ -32,7 +34,8 @@ class Remark(NamedTuple):
 
     With decisions also `left`: a change that was not made, with its identity (`again` if another
     one was made there), and `unverified`: what a person wrote, and was not made. `line` is that of
-    the file as it was read; 0 is the file as a whole.
+    the file as it was read; 0 is the file as a whole. `part` is what holds the Dockerfile in a file
+    that is none itself.
     """
 
     kind: str
@@ -46,6 +49,7 @@ class Remark(NamedTuple):
     detail: Detail | None = None
     identity: Identity | None = None
     again: bool = False
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,16 @@ class Failed(Result):
     reason: str = ""
 
 
+class Task(NamedTuple):
+    """A Dockerfile that is ready to be refactored; `root` is the folder of its repository."""
+
+    name: str
+    data: bytes
+    config: Config
+    site: Site
+    root: Path
+
+
 def run(
     path: str,
     data: bytes,
@@ -133,7 +147,7 @@ def told(
         if problem := unsound(dockerfile):
             return Refused(path, reason=mask(problem[0]), line=problem[1]), None
         return _refactored(path, data, dockerfile, config, site, decide, extra)
-    except Unreadable as error:
+    except (Unreadable, Unclear) as error:
         return Refused(path, reason=mask(str(error))), None
     except ParseError as error:
         return Refused(path, reason=mask(str(error)), line=error.line), None
@@ -181,13 +195,20 @@ def outcome(
 ) -> tuple[Snapshot, Outcome]:  # fmt: skip
     """Refactor a Dockerfile that is sound; return its first state, and what came about.
 
-    Raises Unstable and Unusable.
+    Raises Unreadable if a build of it replaces one of its stages, Unstable and Unusable.
     """
+    contexts = named_contexts(site.repository, site.place) if site else {}
+    named = {name: f"named context {name}" for name in contexts}
+    aliases = {**named, **config.images, **named}  # the first that fits counts
     snapshot = Snapshot(
-        PurePath(path), dockerfile.text, dockerfile, site and site.repository, config.images,
+        PurePath(path), dockerfile.text, dockerfile, site and site.repository, aliases,
         config.engine, is_base(path, config.references), (site and site.home) or "",
         site.place if site else "Dockerfile", today=config.today,
     )  # fmt: skip
+    for stage in snapshot.graph.stages:
+        if build := contexts.get(stage.name):
+            where = f"{build.path}, line {build.line}"
+            raise Unreadable(f"{where} builds it with another {stage.name} than its stage")
     if site and site.home is None:
         snapshot = replace(snapshot, home=home(snapshot), _facts={}, _surroundings={})
     transforms = [*_chosen(config, dockerfile.text.lower()), *extra]
@@ -280,8 +301,11 @@ def _remarks(outcome: Outcome, first: Snapshot, path: str, detailed: bool) -> li
 
         details = told(outcome, first, path)
 
+    block = block_of(first.repository, first.place)
+
     def line(step: int, offset: int) -> int:
-        return first.dockerfile.line(outcome.home(step, offset))
+        found = first.dockerfile.line(outcome.home(step, offset))
+        return block.outer(found) if block else found
 
     found = [
         Remark(

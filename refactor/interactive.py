@@ -13,10 +13,10 @@ from enum import Enum
 from hashlib import sha256
 from typing import NamedTuple
 
-from refactor.batch import Task
 from refactor.compose import Decide, Proposal, Unstable, attempt
 from refactor.decisions import Decided, Decision, Decisions, by_hand
-from refactor.engine import outcome
+from refactor.details import line
+from refactor.engine import Task, outcome
 from refactor.identity import Identity
 from refactor.model import Change
 from refactor.source import decode
@@ -163,7 +163,7 @@ class Review:
         except _Unanswered as asked:
             edits = asked.proposal.change.edits
             at = min((edit.span.start for edit in edits), default=0)
-            return asked.proposal, asked.proposal.snapshot.dockerfile.line(at)
+            return asked.proposal, line(asked.proposal.snapshot, at)
         except Unstable:
             return None  # the run that follows the session says so
         return None

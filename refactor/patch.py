@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate
 
-from refactor.source import Span
+from refactor.source import Edit, Span
 
 CONTEXT = 3
 NO_NEWLINE = "\\ No newline at end of file\n"
@@ -41,6 +41,15 @@ def unified(
                 continue
             yield from _marked("-", old[a1:a2])
             yield from _marked("+", new[b1:b2])
+
+
+def line_edits(before: str, after: str) -> Iterator[Edit]:
+    """Yield what makes one text of another, by whole lines."""
+    old, new = _lines(before), _lines(after)
+    starts = [0, *accumulate(len(line) for line in old)]
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag != "equal":
+            yield Edit(Span(starts[i1], starts[i2]), "".join(new[j1:j2]))
 
 
 def beside(shown: str, place: str, other: str) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from refactor.batch import Task
 from refactor.compose import Proposal, Unstable, attempt
 from refactor.decisions import Decision
-from refactor.engine import Result, outcome, run
+from refactor.engine import Result, Task, outcome, run
 from refactor.model import Change, Claim, Effect, Phase, Safety, Transform
+from refactor.patch import line_edits
 from refactor.snapshot import Snapshot
-from refactor.source import Edit, Span, decode
+from refactor.source import decode
 from refactor.syntax import parse
 
 BY_HAND = "by-hand"
@@ -24,7 +24,6 @@ WRONG_FILE = 1_000_000
 _PLAIN = frozenset(Effect) - {
     Effect.ORDER, Effect.STAGES, Effect.USER, Effect.BASE, Effect.SETTINGS,
 }  # fmt: skip
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _TOKEN = re.compile(r"\s*\S+|\s+")
 
 
@@ -202,7 +201,7 @@ def _changes_by_hand(
 ) -> Iterator[Change]:
     # Claims of structure are all or nothing to the verifier: with them, a comment may be too much.
     plain = tuple(claim for claim in claims if claim.effect in _PLAIN)
-    for edit in _edits(snapshot.text, text):
+    for edit in line_edits(snapshot.text, text):
         line = snapshot.dockerfile.line(edit.span.start)
         reason = f"edited by hand, from line {line} on"
         for allowed in ((), tuple(claims), plain):
@@ -210,16 +209,3 @@ def _changes_by_hand(
             if attempt(snapshot, [change])[0] is not None:
                 break
         yield change
-
-
-def _edits(before: str, after: str) -> Iterator[Edit]:
-    """Yield what makes one text of another, by whole lines."""
-    old, new = _LINE.findall(before), _LINE.findall(after)
-    at = 0
-    offsets = [0]
-    for line in old:
-        at += len(line)
-        offsets.append(at)
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag != "equal":
-            yield Edit(Span(offsets[i1], offsets[i2]), "".join(new[j1:j2]))

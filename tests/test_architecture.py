@@ -135,9 +135,9 @@ OUTSIDE = frozenset(
     "concurrent time datetime random secrets uuid os shutil tempfile glob signal".split()
 )
 HEAVY = (
-    "libcst", "rich", "ruamel", "tree_sitter", "tree_sitter_bash", "unidiff", "dockerfile_parse",
-    "pathspec", "pydantic", "asyncio", "ssl", "multiprocessing", "dockerfile", "pygls",
-    "lsprotocol", "httpx", "distributed", "sqlite3",
+    "libcst", "rich", "ruamel", "tree_sitter", "tree_sitter_bash", "tree_sitter_hcl", "unidiff",
+    "dockerfile_parse", "pathspec", "pydantic", "asyncio", "ssl", "multiprocessing", "dockerfile",
+    "pygls", "lsprotocol", "httpx", "distributed", "sqlite3",
 )  # fmt: skip  # not difflib: typer imports it
 
 

@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from refactor import batch, cli
-from refactor.batch import Task, Wishes, one, task
+from refactor.batch import Wishes, one, task
 from refactor.compose import Proposal, everything
 from refactor.config import Config
 from refactor.decisions import Decided, Decision, DecisionsError, Recall, document, merged, read
-from refactor.engine import Changed, Unchanged, outcome, run, unsound
+from refactor.engine import Changed, Task, Unchanged, outcome, run, unsound
 from refactor.identity import Identity
 from refactor.model import Change, Safety
 from refactor.source import Unreadable, decode, encode

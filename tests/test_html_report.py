@@ -291,6 +291,28 @@ def test_what_is_decided_is_what_is_made(
     assert b"MAINTAINER" in declined.after
 
 
+def test_what_is_decided_of_dockerfiles_in_a_compose_file_is_made(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    part = "    build:\n      dockerfile_inline: |\n        FROM debian:12\n        MAINTAINER me\n"
+    text = f"services:\n  a:\n{part}  b:\n{part}"
+    Path("compose.yaml").write_text(text)
+    asked = ["fix", "--select", "replace-maintainer", "."]
+    CliRunner().invoke(app, [*asked, "--check", "--format", "html", "-o", "review.html"])
+    reader = Reader(browser, tmp_path / "review.html", WIDE)
+    reader.open()
+    reader.press("j", "d", "a")
+    Path("decisions.json").write_text(json.dumps(reader.saved()), encoding="utf-8")
+    reader.close()
+    done = CliRunner().invoke(app, [*asked, "--decisions", "decisions.json"])
+    assert done.exit_code == 0, done.output
+    label = 'LABEL org.opencontainers.image.authors="me"'
+    declined, accepted = text.split("  b:\n")
+    made = accepted.replace("MAINTAINER me", label)
+    assert Path("compose.yaml").read_text() == f"{declined}  b:\n{made}"
+
+
 def test_one_may_begin_before_the_page_is_shown(opened: Opened) -> None:
     begin = """
         const early = () => document.querySelector("summary")?.focus();

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from refactor.batch import Wishes, many
 from refactor.cli import app
 from refactor.config import Config
-from refactor.context import MemoryContext
-from refactor.discover import discover
-from refactor.engine import Changed, Refused, Result, Unchanged, run
+from refactor.context import DiskContext, MemoryContext
+from refactor.discover import discover, discover_in
+from refactor.engine import Changed, Refused, Result, Task, Unchanged, run
 from refactor.inline import refactored
 from refactor.model import Safety
 from refactor.outside.inline_dockerfiles import blocks, held, replaced
@@ -28,13 +28,19 @@ DONE = COMPOSE.replace(
 )
 
 
+def fixed(part: Task) -> Result:
+    """Refactor one Dockerfile of a file."""
+    return run(part.name, part.data, part.config, part.site)
+
+
 def look(text: str, select: tuple[str, ...] = ("replace-maintainer",), **files: str) -> Result:
     """Refactor the Dockerfiles in a compose file."""
     tree = MemoryContext(
         {"compose.yaml": text.encode(), **{k: v.encode() for k, v in files.items()}}
     )
     config = Config(select=select, level=Safety.RISKY)
-    return refactored("compose.yaml", text.encode(), config, Site(tree, "compose.yaml"))
+    whole = Task("compose.yaml", text.encode(), config, Site(tree, "compose.yaml"), Path())
+    return refactored(whole, fixed)
 
 
 @pytest.mark.parametrize(
@@ -59,10 +65,11 @@ def test_only_the_lines_of_the_change_differ(before: str, after: str) -> None:
 
 def test_dollar_signs_are_doubled_as_compose_wants_them() -> None:
     text = HEAD + "        FROM debian:12\n        RUN a=1 && echo $$a\n        EXPOSE 80 80\n"
-    (block,) = blocks(text)
+    (block,) = blocks("compose.yaml", text)
     assert block.text == "FROM debian:12\nRUN a=1 && echo $a\nEXPOSE 80 80\n"
-    assert replaced(text, block, block.text) == text
-    assert replaced(text, block, "FROM a\nRUN $b\n") == HEAD + "        FROM a\n        RUN $$b\n"
+    assert replaced("compose.yaml", text, block.name, block.text) == text
+    after = replaced("compose.yaml", text, block.name, "FROM a\nRUN $b\n")
+    assert after == HEAD + "        FROM a\n        RUN $$b\n"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +83,7 @@ def test_dollar_signs_are_doubled_as_compose_wants_them() -> None:
         (COMPOSE.replace("\n\n", "\n          \n"), "blanks that do not belong to it"),
         (COMPOSE.replace("MAINTAINER me", "MAINTAIN me"), "web: unknown instruction MAINTAIN"),
         (COMPOSE.replace("ports", "{{ ports }}"), "a template"),
-        ("services: {web: {build: .}}\n# dockerfile_inline\n", "no service of it"),
+        ("services: {web: {build: .}}\n# dockerfile_inline\n", "no service or target of it"),
     ],
 )  # fmt: skip
 def test_what_is_not_clear_is_refused(text: str, reason: str) -> None:
@@ -89,14 +96,6 @@ def test_a_refusal_names_the_line_of_the_file() -> None:
     result = look(COMPOSE.replace("MAINTAINER me", "MAINTAIN me"))
     assert isinstance(result, Refused)
     assert result.line == 9
-
-
-def test_bake_files_are_refused() -> None:
-    text = 'target "a" {\n  dockerfile-inline = <<EOT\nFROM debian\nMAINTAINER me\nEOT\n}\n'
-    site = Site(MemoryContext({}), "docker-bake.hcl")
-    result = refactored("docker-bake.hcl", text.encode(), Config(), site)
-    assert isinstance(result, Refused)
-    assert "files of their own" in result.reason
 
 
 def test_other_ways_to_run_refuse_the_file() -> None:
@@ -155,13 +154,17 @@ def test_a_search_finds_them(tmp_path: Path) -> None:
         ("docker-bake.hcl", bake),
     ):
         (tmp_path / name).write_text(text)
-    assert [file.name for file in discover([tmp_path]).files] == ["compose.yaml"]
+    found = [file.name for file in discover([tmp_path]).files]
+    assert found == ["compose.yaml", "docker-bake.hcl"]
+    assert discover_in(DiskContext(tmp_path)) == (
+        [], {"compose or bake file with Dockerfiles in it": 2},
+    )  # fmt: skip
 
 
 def test_a_dollar_sign_that_is_not_doubled_would_be_another_text() -> None:
-    (block,) = blocks(COMPOSE)
+    (block,) = blocks("compose.yaml", COMPOSE)
     with pytest.raises(Unclear, match="something else"):
-        replaced(COMPOSE, block, "  FROM a\n")
+        replaced("compose.yaml", COMPOSE, block.name, "  FROM a\n")
 
 
 def test_several_files_get_their_settings_in_one(tmp_path: Path) -> None:

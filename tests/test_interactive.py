@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from refactor import cli
-from refactor.batch import Task, Wishes, task
+from refactor.batch import Wishes, task
+from refactor.engine import Task
 from refactor.interactive import Review, Scope
 from refactor.model import Safety
 
@@ -403,3 +404,17 @@ def test_long_lines_stay_beside_their_numbers(folder: Path) -> None:
     rows = [row for row in shown.splitlines() if "package" in row]
     assert len(rows) >= 4
     assert all(len(row) < 80 and row[10] in "+- \u21aa" for row in rows)
+
+
+def test_dockerfiles_in_a_compose_file_are_asked_for_where_they_stand(tmp_path: Path) -> None:
+    head = "services:\n  web:\n    build:\n      dockerfile_inline: |\n"
+    compose = f"{head}        FROM debian:12 as x\n        MAINTAINER $$x\n"
+    (tmp_path / "compose.yaml").write_text(compose)
+    terminal = Terminal(tmp_path, "--select", "match-as-case,replace-maintainer", ".")
+    first = terminal.question()
+    assert "compose.yaml#web:5  (file 1 of 1, change 1 of 2)" in first
+    assert "-        FROM debian:12 as x" in first
+    assert "compose.yaml#web:6" in terminal.answer("n")
+    assert "1 file changed (1 change)" in terminal.end("y")
+    label = 'LABEL org.opencontainers.image.authors="\\$$x"'
+    assert (tmp_path / "compose.yaml").read_text() == compose.replace("MAINTAINER $$x", label)

@@ -17,12 +17,12 @@ import pytest
 from typer.testing import CliRunner
 
 from refactor import cli, compose, engine
-from refactor.batch import Wishes
+from refactor.batch import Wishes, task
 from refactor.compose import State, everything, refactor
 from refactor.config import Config
 from refactor.context import MemoryContext
 from refactor.decisions import Decided, Recall
-from refactor.engine import outcome
+from refactor.engine import Changed, Task, Unchanged, outcome
 from refactor.model import Change, Claim, Effect, Phase, Safety, Transform
 from refactor.project import Site
 from refactor.proof import archive, asking, declaring, engines, processes, proving
@@ -31,7 +31,7 @@ from refactor.proof.differences import Group
 from refactor.proof.engines import Engine, EngineError, Job
 from refactor.proof.images import Defect, Image, Kind, Layer, Node, Settings
 from refactor.proof.processes import Say, Voice
-from refactor.proof.proving import Plan, prove
+from refactor.proof.proving import Plan, prove, prove_in_turn
 from refactor.proof.replay import Decline, first_broken
 from refactor.proof.results import Answer, Build, Question, Verdict
 from refactor.proof.trees import lay
@@ -405,6 +405,73 @@ def test_both_images_are_scanned_as_they_are_saved(
     proving.keep_what_builds(bench / "Dockerfile", Wishes(), Fake(), plan, SILENT)
     assert seen[-2:] == [("Dockerfile", "before", False), ("Dockerfile", "after", True)]
     assert len(seen) == 3, "what did not build has no image"
+
+
+HELD = """\
+services:
+  web:
+    build:
+      dockerfile_inline: |
+        FROM debian:12
+        RUN c
+        RUN $$x
+  db:
+    build:
+      dockerfile_inline: |
+        FROM debian:12
+        RUN b
+        RUN c
+"""
+
+
+@pytest.fixture
+def compose_file(bench: Path) -> Path:
+    """A compose file with two Dockerfiles; a change of one of them does not build."""
+    (bench / "compose.yaml").write_text(HELD)
+    return bench / "compose.yaml"
+
+
+def test_dockerfiles_in_a_compose_file_are_proved_one_by_one(
+    compose_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, RENAMED, WRONG)
+    seen: list[str] = []
+
+    class Looking(Fake):
+        def build(
+            self, tag: str, folder: Path, dockerfile: Path, job: Job, cache: bool, say: Say
+        ) -> Build:
+            assert not dockerfile.is_relative_to(folder), "it is not in the context"
+            seen.append((folder / "compose.yaml").read_text())
+            return super().build(tag, folder, dockerfile, job, cache, say)
+
+    fake = Looking()
+    whole = task(compose_file, Wishes())
+    assert isinstance(whole, Task)
+    found = [*prove_in_turn(whole, lambda part: prove(part, Wishes(), fake, Plan(), SILENT))]
+    verdicts = [(one.proof.path.partition("#")[2], one.proof.verdict) for one in found]
+    assert verdicts == [("web", Verdict.DECLARED), ("db", Verdict.BROKEN)]
+    assert "RUN $x" in fake.builds[0][0], "it is what an engine reads"
+    wanted = HELD.replace("RUN c", "RUN e", 1)
+    assert {text for text in seen if "# built again" not in text} == {
+        HELD, wanted, wanted.replace("RUN b", "RUN fail").replace("RUN c", "RUN e"),
+    }  # fmt: skip
+    results = [one.result for one in found]
+    assert isinstance(results[0], Changed)
+    assert results[0].after.decode() == wanted, "what is not proved is not in it"
+    assert isinstance(results[1], Unchanged)
+
+
+def test_a_compose_file_that_is_refused_has_no_proof(
+    compose_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, RENAMED)
+    compose_file.write_text(HELD.replace("$$", "$"))
+    whole = task(compose_file, Wishes())
+    assert isinstance(whole, Task)
+    (found,) = prove_in_turn(whole, lambda part: prove(part, Wishes(), Fake(), Plan(), SILENT))
+    assert found.proof.verdict is Verdict.REFUSED
+    assert "variables that compose fills in" in found.proof.reason
 
 
 def test_what_only_metadata_changes_comes_from_the_cache(

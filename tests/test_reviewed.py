@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from refactor import batch, cli
-from refactor.batch import Task, Wishes, task
+from refactor.batch import Wishes, task
 from refactor.compose import Proposal, everything
 from refactor.context import MemoryContext
 from refactor.decisions import read as read_decisions
-from refactor.engine import Changed, outcome, run
+from refactor.engine import Changed, Task, outcome, run
 from refactor.model import Change, Safety
 from refactor.patch import unified
 from refactor.patch_reader import PatchError, patched, read

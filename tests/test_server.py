@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from lsprotocol import types as lsp
 
-from refactor.batch import Task, Wishes, task
+from refactor.batch import Wishes, task
 from refactor.commands.server import HELP
 from refactor.compose import Proposal
-from refactor.engine import Changed, run
+from refactor.engine import Changed, Task, run
 from refactor.model import Change, Safety
 from refactor.server.edits import line_edits
 from refactor.server.texts import Text
@@ -349,6 +349,33 @@ def test_typing(editor: Editor, repository: Repository) -> None:
     assert found.range == at(2, 0, 13)
     editor.type(name, (at(2, 0, 11), "LABEL a="))
     assert codes(editor, name) == []
+
+
+HELD = """\
+services:
+  web:
+    build:
+      dockerfile_inline: |
+        FROM scratch
+        MAINTAINER Jane $$x
+"""
+
+
+def test_a_compose_file_has_what_is_said_of_the_dockerfiles_in_it(
+    editor: Editor, repository: Repository
+) -> None:
+    name = repository({}) + "/compose.yaml"
+    editor.open(name, HELD, language="dockercompose")
+    (found,) = editor.diagnostics(name)
+    assert (found.code, found.range.start.line) == ("replace-maintainer", 5)
+    written = 'LABEL org.opencontainers.image.authors="Jane \\$$x"'
+    after = HELD.replace("MAINTAINER Jane $$x", written)
+    (action,) = editor.actions(name, at(5, 10), only=["quickfix"])
+    assert editor.done(action.edit) == {name: after}
+    (action,) = editor.actions(name, only=["source.fixAll"])
+    assert editor.done(action.edit) == {name: after}
+    editor.type(name, HELD.replace("$$x", "$x"))
+    assert codes(editor, name) == ["refused"]
 
 
 def test_random_typing_comes_to_the_same_as_opening(editor: Editor, repository: Repository) -> None:

@@ -6,13 +6,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from refactor.batch import Task, Wishes, shown, task
+from refactor.batch import Wishes, shown, task
 from refactor.commands import fix_options as given
 from refactor.commands import options
 from refactor.commands.fixing import Mode, Session
@@ -20,13 +21,16 @@ from refactor.commands.options import DONE, ERROR, PENDING, fail
 from refactor.config import ConfigError
 from refactor.decisions import Decided, document
 from refactor.discover import Found, discover
-from refactor.engine import Changed, Failed, Refused, Result, run, unsound
+from refactor.engine import Changed, Failed, Refused, Result, Task, run, unsound
+from refactor.inline import refactored
+from refactor.outside.inline_dockerfiles import blocks, holder, replaced
+from refactor.outside.yaml_tree import Unclear
 from refactor.patch_reader import Part, PatchError, patched, read
-from refactor.project import referenced
+from refactor.project import is_holder, referenced
 from refactor.registry import Unusable
 from refactor.report import text
 from refactor.reviewed import BY_HAND, Match, Target, applied, matched
-from refactor.source import Unreadable, decode, encode
+from refactor.source import MAX_BYTES, Unreadable, decode, encode
 from refactor.syntax import ParseError, parse
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -128,7 +132,7 @@ class _Patched:
         before = decode(found.data)
         target: dict[str, str] = {}
         written = {}
-        full = run(found.name, found.data, found.config, found.site)
+        full = _full(found)
         for other in full.others if isinstance(full, Changed) else ():
             if other.name in others:
                 part_of_it = others.pop(other.name)
@@ -144,16 +148,54 @@ class _Patched:
     def results(self) -> Iterator[Result]:
         """Yield what becomes of each Dockerfile."""
         for job in self.jobs:
-            match = matched(job.task, job.target)
-            if match.distance and not self.wishes.select:
-                everything = job.task.config
-                wider = job.task._replace(config=replace(everything, select=("all",)))
-                found = matched(wider, job.target)
-                if found.distance < match.distance:
-                    job, match = replace(job, task=wider), found
-            result = applied(job.task, job.target, match)
-            self._note(job, match, result)
+            if not is_holder(job.task.name, job.task.data):
+                yield _without_bugs(self._result(job))
+                continue
+            result = refactored(job.task, partial(self._part, job))
+            made = result.after if isinstance(result, Changed) else job.task.data
+            if isinstance(result, Refused | Failed):
+                self.left.append(f"{result.path}: not applied: {result.reason}")
+            elif made != encode(job.target.text) and not self._said(result.path):
+                what = "what is written beside the Dockerfiles in it, or by hand, is left out"
+                self.left.append(f"{result.path}: not all of it is applied: {what}")
             yield _without_bugs(result)
+
+    def _said(self, path: str) -> bool:
+        """Whether it is told of a Dockerfile in a file that not all of it is made."""
+        return any(holder(sentence.partition(":")[0])[0] == path for sentence in self.left)
+
+    def _result(self, job: _Job) -> Result:
+        """Return what becomes of a Dockerfile."""
+        match = matched(job.task, job.target)
+        if match.distance and not self.wishes.select:
+            everything = job.task.config
+            wider = job.task._replace(config=replace(everything, select=("all",)))
+            found = matched(wider, job.target)
+            if found.distance < match.distance:
+                job, match = replace(job, task=wider), found
+        result = applied(job.task, job.target, match)
+        self._note(job, match, result)
+        return result
+
+    def _part(self, job: _Job, part: Task) -> Result:
+        """Return what becomes of a Dockerfile in another file, as that file is so far."""
+        own, name = holder(part.site.place)
+        now = decode(part.site.repository.head(own, MAX_BYTES))
+        try:
+            wanted = {block.name: block.text for block in blocks(own, job.target.text)}
+            beside = job.target.text
+            for block in blocks(own, now):
+                beside = replaced(own, beside, block.name, block.text)
+        except Unclear as error:
+            return Refused(part.name, reason=f"with the patch, {error}")
+        full = _full(part)
+        writes = {other.path for other in full.others} if isinstance(full, Changed) else set()
+        others = {own: beside, **job.target.others}
+        names = {own: job.task.name, **job.written}
+        target = Target(wanted[name], {path: others[path] for path in writes & set(others)})
+        if target.others.get(own) == now:
+            target = replace(target, others={p: t for p, t in target.others.items() if p != own})
+        return self._result(_Job(part, target, names))
 
     def _note(self, job: _Job, match: Match, result: Result) -> None:
         """Note what is decided by a patch, and what of it is not made."""
@@ -174,10 +216,18 @@ class _Patched:
         self.decisions[name] = Decided(sha256(job.task.data).hexdigest(), match.decisions)
 
 
+def _full(found: Task) -> Result:
+    """Return what all changes of a file make of it."""
+    if is_holder(found.name, found.data):
+        return refactored(found, _full)
+    return run(found.name, found.data, found.config, found.site)
+
+
 def _is_dockerfile(part: Part) -> bool:
     """Whether a part is of a Dockerfile that is there; others are files that changes write, too."""
     try:
-        return unsound(parse(decode(Path(part.path).read_bytes()))) is None
+        data = Path(part.path).read_bytes()
+        return is_holder(part.path, data) or unsound(parse(decode(data))) is None
     except OSError as error:
         if part.new:
             return False

@@ -306,18 +306,19 @@ class Session:
     def update(self, results: Sequence[Result]) -> None:
         """Write the baseline: what is pending now in these files, and what was known of others."""
         from refactor.decisions import Decided, Decision, document
+        from refactor.outside.inline_dockerfiles import holder, place
 
         found = dict(self.wishes.baseline or {})
         for result in results:
-            found[result.path] = Decided(
-                "",
-                tuple(
-                    Decision(False, remark.transform, *remark.identity[:2], remark.reason)
-                    for remark in result.remarks
-                    if remark.kind == "undecided" and remark.identity
-                ),
-            )
-        self.accepted = sum(len(found[result.path].decisions) for result in results)
+            for name in [name for name in found if holder(name)[0] == result.path]:
+                del found[name]
+            for remark in result.remarks:
+                if remark.kind == "undecided" and remark.identity:
+                    name = place(result.path, remark.part) if remark.part else result.path
+                    new = Decision(False, remark.transform, *remark.identity[:2], remark.reason)
+                    known = found.get(name, Decided())
+                    found[name] = Decided("", (*known.decisions, new))
+                    self.accepted += 1
         kept = {path: decided for path, decided in found.items() if decided.decisions}
         options.put(self.mode.baseline, document(kept, options.version()).encode())
 

@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from refactor.batch import Wishes, others
+from refactor.batch import Wishes, others, task
 from refactor.commands import options
 from refactor.commands import proof_options as given
 from refactor.commands.options import ERROR, fail
 from refactor.config import ConfigError
 from refactor.discover import discover
-from refactor.project import referenced
+from refactor.engine import Result, Task
+from refactor.inline import refactored
+from refactor.project import is_holder, referenced
 from refactor.registry import Unusable
 from refactor.report import text
 from refactor.source import encode
 
 if TYPE_CHECKING:
-    from refactor.engine import Result
     from refactor.proof.asking import Request
     from refactor.proof.engines import Engine
     from refactor.proof.processes import Voice
@@ -156,13 +157,21 @@ def _proven(
     files: Sequence[Path], wishes: Wishes, name: str, plan: Plan, voice: Voice, keep: bool
 ) -> Iterator[tuple[Path, Proven]]:
     """Prove files in turn; `keep` declines what breaks them."""
-    from refactor.proof.proving import keep_what_builds
+    from refactor.proof.proving import keep_what_builds, prove_in_turn
     from refactor.proof.proving import prove as prove_one
 
     wishes = replace(wishes, references=referenced(files))
     with engine_of(name) as engine:
+
+        def proven(one: Path | Task) -> Proven:
+            return (keep_what_builds if keep else prove_one)(one, wishes, engine, plan, voice)
+
         for file in files:
-            yield file, (keep_what_builds if keep else prove_one)(file, wishes, engine, plan, voice)
+            found = task(file, wishes)
+            if isinstance(found, Task) and is_holder(found.name, found.data):
+                yield from ((file, one) for one in prove_in_turn(found, proven))
+            else:
+                yield file, proven(file)
 
 
 def _write(path: Path, wishes: Wishes, proven: Proven) -> None:
@@ -191,11 +200,18 @@ def kept(
     wishes = replace(wishes, references=wishes.references | referenced(files))
     with said(quiet, verbose) as voice, engine_of("") as engine:
 
+        def kept_of(one: Path | Task) -> Result:
+            proven = keep_what_builds(one, wishes, engine, Plan(scan=scan), voice)
+            voice.say(f"{proven.proof.path}: {proven.proof.verdict}: {proven.proof.reason}")
+            return _only_proven(proven)
+
         def results() -> Iterator[Result]:
             for file in files:
-                proven = keep_what_builds(file, wishes, engine, Plan(scan=scan), voice)
-                voice.say(f"{proven.proof.path}: {proven.proof.verdict}: {proven.proof.reason}")
-                yield _only_proven(proven)
+                found = task(file, wishes)
+                if isinstance(found, Task) and is_holder(found.name, found.data):
+                    yield refactored(found, kept_of)
+                else:
+                    yield kept_of(file)
 
         yield results()
 

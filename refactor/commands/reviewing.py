@@ -9,12 +9,13 @@ from pathlib import Path
 
 import typer
 
-from refactor.batch import Task, Wishes, many, task
+from refactor.batch import Wishes, many, task
 from refactor.commands import options
 from refactor.commands.screen import Screen, needs_terminal
 from refactor.decisions import Decisions, by_hand, document, lines, merged
 from refactor.details import difference
-from refactor.engine import Changed
+from refactor.engine import Changed, Task
+from refactor.inline import parts
 from refactor.interactive import Question, Review, Scope
 from refactor.model import Change
 from refactor.project import is_holder, referenced
@@ -55,10 +56,10 @@ def _changed(files: Sequence[Path], wishes: Wishes, jobs: int) -> Iterator[Task]
     results = many(files, replace(wishes, decisions=None, baseline=None, detail=False), jobs)
     wishes = replace(wishes, references=referenced(filter(os.path.isfile, files)))
     for file, result in zip(files, results, strict=True):
-        if isinstance(result, Changed) and not is_holder(result.path, result.before):
+        if isinstance(result, Changed):
             found = task(file, wishes)
             if isinstance(found, Task) and found.data == result.before:
-                yield found
+                yield from parts(found) if is_holder(found.name, found.data) else [found]
 
 
 class _Screen(Screen):

@@ -11,13 +11,16 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import NamedTuple
 
-from refactor.batch import Task, Wishes, task
+from refactor.batch import Wishes, task
 from refactor.commands import options
 from refactor.commands.options import DONE, ERROR, fail
 from refactor.compose import Outcome, Step, Unstable, everything
-from refactor.engine import outcome, unsound
+from refactor.engine import Failed, Refused, Result, Task, outcome, run, unsound
+from refactor.outside import inline_dockerfiles
+from refactor.outside.inline_dockerfiles import holder
+from refactor.outside.yaml_tree import Unclear
 from refactor.patch import unified
-from refactor.project import referenced
+from refactor.project import is_holder, referenced
 from refactor.report import text
 from refactor.source import Unreadable, decode, encode
 from refactor.syntax import ParseError, parse
@@ -48,8 +51,8 @@ def write(files: Sequence[Path], wishes: Wishes, folder: Path) -> int:
         try:
             if not isinstance(found, Task):
                 raise Unreadable(str(getattr(found, "reason", "cannot be read")))
-            new = list(_commits(found, wishes, written))
-        except (Unreadable, ParseError, Unstable) as error:
+            new = list(_made(found, wishes, written))
+        except (Unreadable, ParseError, Unclear, Unstable) as error:
             options.say(text.line(f"{file}: left out: {error}"))
             code = ERROR
             continue
@@ -68,6 +71,25 @@ def write(files: Sequence[Path], wishes: Wishes, folder: Path) -> int:
     return code
 
 
+def _made(found: Task, wishes: Wishes, written: dict[str, str]) -> Iterator[_Commit]:
+    """Yield the changes of a file; those of all Dockerfiles in it, if it is none itself."""
+    if not is_holder(found.name, found.data):
+        yield from _commits(found, wishes, written)
+        return
+    from refactor.inline import refactored
+
+    commits: list[_Commit] = []
+
+    def made(part: Task) -> Result:
+        commits.extend(_commits(part, wishes, written))
+        return run(part.name, part.data, part.config, part.site, wishes.recall(part.name))
+
+    result = refactored(found, made)
+    if isinstance(result, Refused | Failed):
+        raise Unreadable(result.reason)
+    yield from commits
+
+
 def _commits(found: Task, wishes: Wishes, written: dict[str, str]) -> Iterator[_Commit]:
     """Yield the changes of a file, in the order in which they are made."""
     dockerfile = parse(decode(found.data))
@@ -83,12 +105,17 @@ def _commits(found: Task, wishes: Wishes, written: dict[str, str]) -> Iterator[_
 
 def _diff(found: Task, made: Outcome, index: int, written: dict[str, str]) -> Iterator[str]:
     """Yield the difference between the states before and after a step."""
-    before, after = made.state(index), made.state(index + 1)
-    yield from unified(found.site.place, before.text, after.text)
     first = made.steps[0].before
-    for path, new in sorted(after.files.items()):
-        old = written.get(path, before.files.get(path, first.read(path)))
-        if before.files.get(path) != new and path not in written:
+    own, name = holder(found.site.place)
+    whole = (first.read(own) or "") if name else ""
+    before, after = (
+        inline_dockerfiles.written(found.site.place, state.text, state.files, whole)
+        for state in (made.state(index), made.state(index + 1))
+    )
+    yield from unified(own, before.pop(own), after.pop(own))
+    for path, new in sorted(after.items()):
+        old = written.get(path, before.get(path, first.read(path)))
+        if before.get(path) != new and path not in written:
             yield from unified(path, old, new)
         if index == len(made.steps) - 1:
             written.setdefault(path, new)

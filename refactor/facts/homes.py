@@ -1,7 +1,7 @@
 """Which folder of a repository is the build context of a Dockerfile.
 
-What a compose file says counts first; else it is the Dockerfile's own folder if all that is copied
-is there, or the nearest folder above it that has it all.
+What a compose or bake file says counts first; else it is the Dockerfile's own folder if all that is
+copied is there, or the nearest folder above it that has it all.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from functools import lru_cache
 
 from refactor.context import Context
 from refactor.facts import sources
+from refactor.outside.bake_files import MAX_TEXT, is_bake
 from refactor.outside.compose_files import COMPOSE, builds
+from refactor.outside.platforms import bake
 from refactor.outside.records import Build
 from refactor.snapshot import Snapshot
 
@@ -48,11 +50,31 @@ def _wanted(snapshot: Snapshot) -> list[str]:
 
 
 def _named(tree: Context, folder: str, place: str) -> Iterator[str]:
-    """Yield the contexts with which the compose files of a folder build a Dockerfile."""
+    """Yield the contexts with which compose and bake files of a folder build a Dockerfile."""
     return (build.context for build in _builds(tree, folder) if place in build.files)
+
+
+def named_contexts(tree: Context, place: str) -> dict[str, Build]:
+    """Return the names for which a build of a Dockerfile has something else than what they name.
+
+    What compose and bake files beside it, and above it, say is looked at.
+    """
+    found: dict[str, Build] = {}
+    folder = place
+    while folder:
+        folder = posixpath.dirname(folder)
+        for build in _builds(tree, folder):
+            if place in build.files or "*" in build.files:
+                found |= dict.fromkeys(map(str.lower, build.contexts), build)
+    return found
 
 
 @lru_cache(maxsize=32)
 def _builds(tree: Context, folder: str) -> tuple[Build, ...]:
-    files = (name for name in tree.names(folder) if COMPOSE.match(name))
-    return tuple(found for name in files for found in builds(tree, posixpath.join(folder, name)))
+    paths = [posixpath.join(folder, name) for name in tree.names(folder)]
+    composed = (path for path in paths if COMPOSE.match(posixpath.basename(path)))
+    found = [build for path in composed for build in builds(tree, path)]
+    for path in filter(is_bake, paths):
+        text = tree.head(path, MAX_TEXT).decode("utf-8", "replace")
+        found += (record for record in bake(path, text) if isinstance(record, Build))
+    return tuple(found)

@@ -91,11 +91,14 @@ def _build(item: Item, image: str, path: str, folder: str, name: str) -> Build |
     arguments = item.get("args")
     names = list(arguments.fields) or [text.partition("=")[0] for text in arguments.texts()]
     target = item.get("target").text
+    contexts = item.get("additional_contexts")
+    given = list(contexts.fields) or [text.partition("=")[0] for text in contexts.texts()]
     tags = [*item.get("tags").texts(), image]
     return Build(
         "compose", path, item.line, files, exact=True, context=joined(folder, context),
         targets=stages(target),
         arguments=tuple(filter(None, names)), images=tuple(filter(None, tags)),
+        contexts=tuple(filter(None, given)),
     )  # fmt: skip
 
 

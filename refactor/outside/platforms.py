@@ -6,9 +6,11 @@ import posixpath
 import re
 import tomllib
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
+from refactor.outside import bake_files
+from refactor.outside.bake_files import Target
+from refactor.outside.inline_dockerfiles import BAKE_KEY, place
 from refactor.outside.records import (
     Build,
     Found,
@@ -17,12 +19,12 @@ from refactor.outside.records import (
     Record,
     Use,
     dockerfiles,
+    joined,
     shell_words,
     stages,
 )
 from refactor.outside.yaml_items import Item, json
 
-MAX_TARGETS = 100
 # The commands of a fly.toml beside its processes.
 _FLY = (
     ("command", "deploy", "release_command"),
@@ -152,48 +154,34 @@ def procfile(path: str, text: str) -> Iterator[Record]:
 
 
 def bake(path: str, text: str) -> Iterator[Record]:
-    """Read the targets of a bake file, in HCL or JSON."""
-    if path.endswith(".json"):
-        for values in json(text).get("target").fields.values():
-            given = {key: found[0].texts() for key, found in values[0].fields.items()}
-            yield _target(given, list(values[0].get("args").fields), path, values[0].line)
-        return
-    found = re.finditer(r'^[ \t]*target[ \t]+"?([\w.-]+)"?[ \t]*\{', text, re.M)
-    for match in islice(found, MAX_TARGETS):
-        body = _block(text, match.end())
-        arguments = re.search(r"\bargs[ \t]*=[ \t]*\{([^{}]*)", body)
-        names = re.findall(r'^\s*"?(\w+)"?[ \t]*=', arguments[1], re.M) if arguments else []
-        plain = body.replace(arguments[0], "") if arguments else body
-        given = {
-            key: re.findall(r'"([^"\n]*)"', value)
-            for key, value in re.findall(r"\b([\w-]+)[ \t]*=[ \t]*(\[[^\]]*\]|[^\n]*)", plain)
-        }
-        yield _target(given, names, path, text.count("\n", 0, match.start()) + 1)
+    """Read the targets of a bake file, in HCL or JSON.
+
+    What a target inherits, or another bake file says of it, is not followed: its Dockerfile may be
+    any that is not named by itself.
+    """
+    found = bake_files.read(path, text)
+    if not found.sound:
+        yield Found("not read as a bake file", path, 0)
+    for target in found.targets:
+        yield _target(target, path)
 
 
-def _block(text: str, at: int) -> str:
-    depth = 1
-    for match in re.finditer(r"[{}]", text[at : at + 20_000]):
-        depth += 1 if match[0] == "{" else -1
-        if not depth:
-            return text[at : at + match.start()]
-    return text[at : at + 20_000]
-
-
-def _target(given: dict[str, list[str]], names: list[str], path: str, line: int) -> Build:
-    """Return the build of a target; what it inherits is not followed, so its file is not known."""
-
+def _target(target: Target, path: str) -> Build:
     def one(key: str) -> str:
-        return (given.get(key) or [""])[0]
+        return next(iter(target.texts(key)), "")
 
-    open_ = "inherits" in given and not one("dockerfile")
-    context = one("context") or "."
-    files = dockerfiles((posixpath.dirname(path),), context, one("dockerfile"), from_context=True)
-    target = one("target")
+    folder = posixpath.dirname(path)
+    named, inline = one("dockerfile"), BAKE_KEY in target.fields
+    context = one("context")
+    open_ = not named and ("inherits" in target.fields or (not context and "override" in path))
+    files = dockerfiles((folder,), context or ".", named, from_context=True)
+    if inline:
+        files, open_ = (place(path, target.name),), False
     return Build(
-        "bake", path, line, ("*",) if open_ else files, not open_,
-        targets=stages(target),
-        arguments=tuple(names), images=tuple(given.get("tags", ())),
+        "bake", path, target.line, ("*",) if open_ else files, exact=not open_,
+        context=joined(folder, context or "."),
+        targets=stages(one("target")), arguments=target.names("args"),
+        images=target.texts("tags"), contexts=target.names("contexts"),
     )  # fmt: skip
 
 

@@ -56,6 +56,7 @@ class Build:
 
     `files` are the paths where the Dockerfile may be, with `*` for what is not known. If `exact`,
     there are no others; else the files may lie elsewhere, for the working directory is not known.
+    `contexts` are the names for which the build has something else than a stage or an image.
     """
 
     kind: str
@@ -67,6 +68,7 @@ class Build:
     targets: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,22 @@ from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
-from refactor.batch import Task, Wishes, task
+from refactor.batch import Wishes, task
 from refactor.compose import Outcome, State, everything
-from refactor.engine import Changed, Failed, Refused, Remark, Result, outcome, run
+from refactor.engine import (
+    Changed,
+    Failed,
+    Refused,
+    Remark,
+    Result,
+    Task,
+    Unchanged,
+    outcome,
+    run,
+)
+from refactor.inline import refactored
 from refactor.model import Effect
+from refactor.outside.inline_dockerfiles import holder, written
 from refactor.proof import archive, asking, declaring, processes
 from refactor.proof.asking import Request
 from refactor.proof.comparing import Noise, compare, noise
@@ -25,7 +37,7 @@ from refactor.proof.images import Image
 from refactor.proof.looks import Look, Trouble, troubles_of, verdict
 from refactor.proof.processes import Voice
 from refactor.proof.replay import Decline, Key, first_broken
-from refactor.proof.results import Build, Cause, Proof, Question, Rebuild, Verdict
+from refactor.proof.results import PROVED, Build, Cause, Proof, Question, Rebuild, Verdict
 from refactor.proof.trees import Laid, append, is_plain, lay
 from refactor.proof.workshop import workshop
 from refactor.source import decode, encode
@@ -69,14 +81,14 @@ class Proven:
 
 
 def prove(
-    path: Path, wishes: Wishes, engine: Engine, plan: Plan, voice: Voice,
+    path: Path | Task, wishes: Wishes, engine: Engine, plan: Plan, voice: Voice,
     declined: frozenset[Key] = frozenset(),
 ) -> Proven:  # fmt: skip
-    """Refactor a file, build both, and compare; nothing of it is written.
+    """Refactor a Dockerfile, build both, and compare; nothing of it is written.
 
     Raises EngineError if the engine fails, and ImageError if it gives an image that is none.
     """
-    found = task(path, wishes)
+    found = path if isinstance(path, Task) else task(path, wishes)
     if isinstance(found, Result):
         return Proven(_without(found), found)
     decided = wishes.recall(found.name) or everything
@@ -95,7 +107,7 @@ def prove(
 
 
 def keep_what_builds(
-    path: Path, wishes: Wishes, engine: Engine, plan: Plan, voice: Voice
+    path: Path | Task, wishes: Wishes, engine: Engine, plan: Plan, voice: Voice
 ) -> Proven:
     """Decline one change after the other, until what is left is not broken."""
     plan = replace(plan, bisect=True)
@@ -106,6 +118,29 @@ def keep_what_builds(
             return found
         declined |= {found.cause}
         voice.say(f"declined: {found.cause.transform}: {found.cause.reason}")
+
+
+def prove_in_turn(whole: Task, prove: Callable[[Task], Proven]) -> Iterator[Proven]:
+    """Prove the Dockerfiles in a file, each on what those before it were proved to become.
+
+    The last that is proved has the result for the whole file: only what is proved is in it.
+    """
+    found: list[Proven] = []
+
+    def made(part: Task) -> Result:
+        found.append(prove(part))
+        result = found[-1].result
+        is_bad = isinstance(result, Changed) and found[-1].proof.verdict not in PROVED
+        return Unchanged(part.name) if is_bad else result
+
+    result = refactored(whole, made)
+    if isinstance(result, Refused | Failed):
+        yield from (Proven(one.proof, result) for one in found if one.proof.verdict in PROVED)
+        yield Proven(_without(result), result)
+        return
+    last = max((at for at, one in enumerate(found) if one.proof.verdict in PROVED), default=-1)
+    for at, one in enumerate(found):
+        yield Proven(one.proof, result if at == last else Unchanged(whole.name), one.cause)
 
 
 def _without(result: Result) -> Proof:
@@ -233,20 +268,27 @@ class _Bench:
         """Return the digests of the files that change, before and after."""
         last = self.outcome.snapshot
         pairs = [(self._text(decode(self.task.data)), self._text(last.text))]
-        pairs += [(self._original(path), text) for path, text in last.files.items()]
+        files = self._files(State(last.text, last.files))
+        pairs += [(self._original(path), text) for path, text in files.items()]
         return {_digest(old): _digest(new) for old, new in pairs}
 
     def _original(self, path: str) -> str:
         """Return what another file of the repository says as it is, empty if there is none."""
         return self.outcome.steps[0].before.read(path) or ""
 
+    def _files(self, state: State) -> dict[str, str]:
+        """Return the other files of a state; one that holds the Dockerfile holds that of it."""
+        own, held = holder(self.place)
+        if not held:
+            return dict(state.files)
+        return written(self.place, state.text, state.files, self._original(own))
+
     def _lay(self, state: State, name: str) -> Laid:
-        text = self._text(state.text)
+        text, files = self._text(state.text), self._files(state)
+        place = "" if holder(self.place)[1] else self.place
         links = self.engine.program == "docker"  # others let a build write to its context
         try:
-            return lay(
-                self.task.root, self.home, self.place, text, state.files, self.folder / name, links
-            )
+            return lay(self.task.root, self.home, place, text, files, self.folder / name, links)
         except OSError as error:
             full = "; TMPDIR names another folder" if error.errno in (ENOSPC, EDQUOT) else ""
             raise EngineError(

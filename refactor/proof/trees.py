@@ -26,11 +26,11 @@ def lay(
 ) -> Laid:  # fmt: skip
     """Copy the context at `home` to a new folder, with the texts of a Dockerfile and other files.
 
-    `home`, `place` and the paths of `files` are relative to the repository. With `links`, files are
-    hard links where the file system can do that: no build may write to them then. Symbolic links
-    stay what they are, and nothing is written through one. What is neither a file, a folder nor a
-    link is left out, as it is in a build, and so is what may not be read: the build will say so if
-    it needs it.
+    `home`, `place` and the paths of `files` are relative to the repository; without a `place`, the
+    Dockerfile is laid beside the context. With `links`, files are hard links where the file system
+    can do that: no build may write to them then. Symbolic links stay what they are, and nothing is
+    written through one. What is neither a file, a folder nor a link is left out, as it is in a
+    build, and so is what may not be read: the build will say so if it needs it.
     """
     context = target / "context"
     _copy(repository / home, context, target.parent, links)
@@ -41,7 +41,9 @@ def lay(
             if not is_plain(context, own):
                 raise OSError(ELOOP, "a symbolic link is on the way", path)
             _write(context / own, content)
-    if place.startswith(inside) and is_plain(context, place.removeprefix(inside)):
+    if not place:
+        dockerfile = target / "Dockerfile"
+    elif place.startswith(inside) and is_plain(context, place.removeprefix(inside)):
         dockerfile = context / place.removeprefix(inside)
     else:
         dockerfile = target / Path(place).name

@@ -14,8 +14,8 @@ const files = Array.from(document.querySelectorAll(".file > noscript"), (source,
   const [path, sha256, rows, transforms] = data.files[at];
   const card = source.parentElement;
   const file = { path, sha256, card, source, done: card.querySelector(".done"), search: path.toLowerCase() };
-  const changes = rows.map(([transform, level, site, key, reason]) => (
-    { file, transform, level, site, key, reason, answer: "", shown: true, node: null }));
+  const changes = rows.map(([transform, level, site, key, reason, part]) => (
+    { file, part, transform, level, site, key, reason, answer: "", shown: true, node: null }));
   const notes = transforms.map((transform) => ({ file, transform, shown: true, node: null }));
   return Object.assign(file, { items: [...changes, ...notes], changes: changes.filter(({ key }) => key) });
 });
@@ -177,13 +177,16 @@ function proceed(next) {
 }
 
 function save() {
-  const decided = files.map(({ path, sha256, changes: own }) => {
-    const decisions = own.filter((change) => change.answer).map(({ answer: decision, transform, site, key, reason }) => (
-      { decision, transform, site, key, reason }));
-    return [path, { sha256, decisions }];
-  }).filter(([, { decisions }]) => decisions.length);
-  if (!decided.length) return say("nothing is decided yet");
-  const text = JSON.stringify({ version: 1, tool: data.tool, files: Object.fromEntries(decided) }, null, 2);
+  const decided = {};
+  for (const { file, part, answer: decision, transform, site, key, reason } of changes) {
+    if (!decision) continue;
+    // A Dockerfile in another file has a name of its own, and the file's digest is not its own.
+    const name = part ? `${file.path}#${part}` : file.path;
+    decided[name] ??= { sha256: part ? "" : file.sha256, decisions: [] };
+    decided[name].decisions.push({ decision, transform, site, key, reason });
+  }
+  if (!Object.keys(decided).length) return say("nothing is decided yet");
+  const text = JSON.stringify({ version: 1, tool: data.tool, files: decided }, null, 2);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text, "\n"], { type: "application/json" }));
   link.download = "decisions.json";

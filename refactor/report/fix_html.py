@@ -75,7 +75,13 @@ def _data(told: Sequence[Result], about: About) -> str:
     files = []
     for result in told:
         changes = [
-            [r.transform, r.level, *(r.detail[:2] if r.detail else ("", "")), r.reason[:_REASON]]
+            [
+                r.transform,
+                r.level,
+                *(r.detail[:2] if r.detail else ("", "")),
+                r.reason[:_REASON],
+                r.part,
+            ]
             for r in remarks.of(result, "change")
         ]
         notes = [remark.transform for found in _notes_of(result) for remark in found]

@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from pygls.uris import to_fs_path
 
-from refactor.discover import is_dockerfile
+from refactor.discover import is_dockerfile, may_hold
 from refactor.model import Safety
+from refactor.project import is_holder
 from refactor.server.runs import Answer, Disk, answer
 from refactor.server.settings import Settings
 from refactor.server.texts import Text
@@ -45,9 +46,10 @@ class Document:
 
     @property
     def is_dockerfile(self) -> bool:
-        """Whether the client says so, or its name does."""
+        """Whether the client says so, or its name does, or it holds Dockerfiles."""
         name = self.uri.rpartition("/")[2] if self.path is None else self.path.name
-        return self.language == "dockerfile" or is_dockerfile(name)
+        holds = may_hold(name) and is_holder(name, self.text.text.encode("utf-8", "replace"))
+        return self.language == "dockerfile" or is_dockerfile(name) or holds
 
     def again(self, version: int | None = None, text: Text | None = None) -> Document:
         """Return its next state."""

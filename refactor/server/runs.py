@@ -10,12 +10,13 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-from refactor.batch import Task, Wishes, forget, task
+from refactor.batch import Wishes, forget, task
 from refactor.compose import Decide, Proposal
 from refactor.config import Config, ConfigError
-from refactor.engine import Failed, Refused, Result, run
+from refactor.engine import Failed, Refused, Result, Task, run
+from refactor.inline import refactored
 from refactor.model import Change
-from refactor.project import bases
+from refactor.project import bases, is_holder
 from refactor.source import Unreadable, decode, encode
 
 _NAME = "Dockerfile"
@@ -85,7 +86,14 @@ def _answer(path: Path, data: bytes, wishes: Wishes, decide: Decide | None) -> A
     if not isinstance(ready, Task):
         return Answer(ready)
     place = ready.site.place
-    result = run(place, data, ready.config, ready.site, decide)
+    if is_holder(place, data):
+
+        def made(part: Task) -> Result:
+            return run(part.name, part.data, part.config, part.site, decide)
+
+        result = refactored(ready._replace(name=place), made)
+    else:
+        result = run(place, data, ready.config, ready.site, decide)
     fixes = (fix for m in result.remarks if m.detail for fix in m.detail.fix)
     named = {fix.path for fix in fixes} - {place}
     return Answer(result, ready.root, {name: _read(ready.root / name) for name in named})
