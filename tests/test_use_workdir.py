@@ -201,3 +201,8 @@ def test_laws_over_the_corpus() -> None:
     seen = [look(Task(path, None, Safety.RISKY, ("use-workdir",))) for path in paths]
     assert sum(one.kind == "Changed" for one in seen) >= 10
     assert not [(one.task.path, one.broken) for one in seen if one.broken]
+
+
+def test_many_lines_take_no_time_in_square() -> None:
+    text = APP + "".join(f"RUN cd /x{i % 7} && a{i}\n" for i in range(1500))
+    assert becomes(text)[0].count("WORKDIR") == 1502

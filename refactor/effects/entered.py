@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -174,16 +175,21 @@ def _removes(event: Exec, cwd: str, folder: str) -> bool:
     return False
 
 
-def entered(stage: Stage, entry: Entry) -> Stage:
-    """Return a stage as it is if WORKDIR enters a folder for a RUN, and leaves it then."""
-    cd = stage.events[entry.start]
-    assert isinstance(cd, Exec)
-    rest = tuple(
-        _inside(e, entry, len(cd.shell_state)) for e in stage.events[entry.start + 1 : entry.end]
-    )
-    events = (*stage.events[: entry.start], *rest, *stage.events[entry.end :])
-    runs = tuple(end - (end >= entry.end) for end in stage.runs)
-    return replace(stage, events=events, runs=runs)
+def entered(stage: Stage, chosen: list[Entry]) -> Stage:
+    """Return a stage as it is if WORKDIR enters folders for some RUNs, and leaves them."""
+    events: list[Event] = []
+    at = 0
+    for entry in chosen:
+        cd = stage.events[entry.start]
+        assert isinstance(cd, Exec)
+        events += stage.events[at : entry.start]
+        own = stage.events[entry.start + 1 : entry.end]
+        events += (_inside(event, entry, len(cd.shell_state)) for event in own)
+        at = entry.end
+    events += stage.events[at:]
+    gone = [entry.start for entry in chosen]
+    runs = tuple(end - bisect_left(gone, end) for end in stage.runs)
+    return replace(stage, events=tuple(events), runs=runs)
 
 
 def _inside(event: Event, entry: Entry, at: int) -> Event:
@@ -203,15 +209,18 @@ def entered_again(
     """Return a build as it is if WORKDIR enters the folders that `use` takes claims for."""
     stages = list(before.stages)
     for index, (stage, now) in enumerate(zip(before.stages, after.stages, strict=True)):
-        ours, theirs = entries(stage), entries(now)
-        folders: set[str] = set()
-        for entry, left in [*zip(ours, theirs, strict=False)][::-1]:
-            gone = isinstance(entry, Entry) and not isinstance(left, Entry)
-            if gone and isinstance(entry, Entry) and use(entry.footprint(labels[index], stage)):
-                stage = entered(stage, entry)
-                folders |= {entry.path, entry.back}
+        chosen = [
+            entry
+            for entry, left in zip(entries(stage), entries(now), strict=False)
+            if isinstance(entry, Entry)
+            and not isinstance(left, Entry)
+            and use(entry.footprint(labels[index], stage))
+        ]
+        if not chosen:
+            continue
+        folders = {path for entry in chosen for path in (entry.path, entry.back)}
         known = {p for p in folders if p == "/" or {is_there(p), stays(p)} & assumes}
-        stages[index] = _with_folders(stage, now, known) if folders else stage
+        stages[index] = _with_folders(entered(stage, chosen), now, known)
     return before._replace(stages=tuple(stages))
 
 
