@@ -156,6 +156,17 @@ def delete_words(run: Run, command: Command, count: int) -> tuple[Edit, ...]:
     return (replace_logical(run.instruction, start, end, ""),)
 
 
+def delete_word(run: Run, command: Command, word: Word) -> tuple[Edit, ...]:
+    """Delete a word of a command, and what is in front of it; nothing if a comment is there."""
+    logical = run.instruction.logical
+    before = command.words[command.words.index(word) - 1]
+    start = logical.span(run.at(before.start), run.at(before.end)).end
+    end = logical.span(run.at(word.start), run.at(word.end)).end
+    if any(start <= comment.start < end for comment in run.instruction.comments):
+        return ()
+    return (Edit(Span(start, end), ""),)
+
+
 def delete_command(run: Run, command: Command) -> tuple[Edit, ...]:
     """Delete a command of a chain, and the operator beside it; nothing if that is not plain."""
     return delete_commands(run, [command])

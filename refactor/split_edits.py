@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-from refactor.edits import removable, with_comments
+from refactor.edits import delete_commands, delete_word, removable, with_comments
 from refactor.facts import slim_bases
 from refactor.facts.environments import VENV, interpreter
 from refactor.facts.python_split import Split, Thinner
 from refactor.facts.stages import as_keyword
-from refactor.shell import Command, Word
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span, apply
 from refactor.syntax import SPACE, Instruction
@@ -82,8 +81,6 @@ def _named(snapshot: Snapshot, plan: Split) -> str:
 
 def _thin(thinner: Thinner) -> list[Edit] | None:
     """Leave commands and words of a RUN out."""
-    from refactor.edits import delete_commands
-
     run = thinner.run
     found: list[Edit] = []
     if thinner.commands:
@@ -96,15 +93,8 @@ def _thin(thinner: Thinner) -> list[Edit] | None:
             span = run.instruction.logical.span(run.at(word.start), run.at(word.end))
             found.append(Edit(span, " ".join(becomes)))
             continue
-        before = _before(command, word)
-        span = run.instruction.logical.span(run.at(before.end), run.at(word.end))
-        start = run.instruction.logical.span(run.at(before.start), run.at(before.end)).end
-        span = Span(start, span.end)
-        if any(span.start <= c.start < span.end for c in run.instruction.comments):
+        edits = delete_word(run, command, word)
+        if not edits:
             return None
-        found.append(Edit(span, ""))
+        found += edits
     return found
-
-
-def _before(command: Command, word: Word) -> Word:
-    return command.words[command.words.index(word) - 1]

@@ -41,9 +41,17 @@ class Structural:
         return True
 
     def wanted(self, before: Build, after: Build) -> Build | str:
-        """Return the build before with what claims of secrets, of a base and of purges change."""
+        """Return the build before that claims of secrets, installs, bases and purges make of it."""
         if any(c.effect is Effect.SECRETS for c in +self.claims):
             found = self.secured(before, after)
+            if isinstance(found, str):
+                return found
+            before = found
+        around = self.around[0], self.assumes, self.graph
+        if any(c.effect is Effect.STAGES for c in +self.claims):
+            from refactor.effects.moved_installs import moved_again
+
+            found = moved_again(before, self.claims, *around)
             if isinstance(found, str):
                 return found
             before = found
@@ -52,7 +60,6 @@ class Structural:
         from refactor.effects.distroless import distroless_based
         from refactor.effects.purges import purged_again
 
-        around = self.around[0], self.assumes, self.graph
         based = distroless_based(before, after, self.claims, *around)
         return based if isinstance(based, str) else purged_again(based, after, self.claims, *around)
 

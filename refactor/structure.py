@@ -1,6 +1,7 @@
 """What a transform may import besides, if it reads the build context and what stands around it."""
 
 from refactor import copy_edits as copy_edits
+from refactor import move_edits as move_edits
 from refactor import purge_edits as purge_edits
 from refactor import split_edits as split_edits
 from refactor import stage_edits as stage_edits

@@ -101,7 +101,7 @@ LAYERS = (
         "facts.slim_bases",
     },
     {"edits"},
-    {f"{what}_edits" for what in "copy metadata purge split stage user".split()},
+    {f"{what}_edits" for what in "copy metadata move purge split stage user".split()},
     {"identity"},
     {"compose", "config", "registry"},
     {"details"},

@@ -62,4 +62,8 @@ def names_moved(stage: Stage, around: Surroundings, start: int) -> str | None:
                 return f"{root.where} names {path}, which moves to {VENV}"
         if words := resets_path(root.text):
             return f"{root.where} starts with a PATH of its own: {words}"
+    application = around.application
+    for found in application.programs if application is not None else ():
+        if any(path not in put for path in old_places(found.value)):
+            return f"{found.path}:{found.line} runs {found.value}, which is not in {VENV}"
     return None

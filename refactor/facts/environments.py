@@ -8,11 +8,13 @@ goes first in PATH (PEP 405).
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from refactor.facts.images import Family, Image
 from refactor.facts.packages import Operation, argv_operation
 
 VENV = "/opt/venv"
+PREFIX = "/usr/local"  # of the interpreter of python's images
 # What no table can tell of all distributions.
 MOVED = "what pip installs is found by PATH and by import, not by a path of the interpreter's own"
 # They install somewhere else, or leave the source tree in use.
@@ -23,6 +25,8 @@ _OLD_PYTHON = re.compile(r"(?:2|3\.[0-5])(?:\D|$)")
 _OWN = re.compile(
     r"/usr/local/(?:bin|lib/python|lib64/python)[\w./-]*|[\w./-]*site-packages[\w./-]*"
 )
+_LIBRARY = re.compile(rf"{PREFIX}/lib/python(3\.\d+)(?:/site-packages)?")
+_PROGRAM = re.compile(rf"{PREFIX}/bin(?:/[\w.-]+)?")
 # They start from a PATH of their own.
 _FRESH_PATH = re.compile(
     r"\b(?:ba|z|da)?sh\s+(?:-\w+\s+)*(?:-\w*l\w*|--login)\b"
@@ -47,6 +51,71 @@ def is_install(found: Operation) -> bool:
         and not found.has(*_ELSEWHERE)
         and not any(option.startswith("-e") for option in found.options)
     )
+
+
+class Elsewhere(NamedTuple):
+    """An install into another place: where to, and its words without that."""
+
+    place: str
+    argv: tuple[str, ...]
+
+
+def elsewhere(argv: tuple[str, ...]) -> Elsewhere | None:
+    """Return where root's install goes with `--user` or `--prefix`; None if it has neither."""
+    found = argv_operation(argv)
+    if found is None or (found.manager, found.action) != ("pip", "install"):
+        return None
+    words: list[str] = []
+    places: list[str] = []
+    for word in argv:
+        if words[-1:] == ["--prefix"]:
+            places.append(word)
+            words.pop()
+        elif word.startswith("--prefix="):
+            places.append(word.removeprefix("--prefix="))
+        elif word == "--user":
+            places.append("/root/.local")
+        else:
+            words.append(word)
+    plain = len(places) == 1 and places[0].startswith("/") and installs(tuple(words))
+    return Elsewhere(places[0].rstrip("/"), tuple(words)) if plain else None
+
+
+class Taken(NamedTuple):
+    """What a copy takes of a stage's installs: `modules`, of a `version`, or `programs` alone."""
+
+    source: str
+    destination: str
+    modules: str = ""
+    version: str = ""
+    programs: bool = False
+
+
+def taken_folder(words: tuple[str, ...]) -> Taken | None:
+    """Return what a copy takes over, by its words; None if it is nothing of an interpreter's."""
+    if len(words) < 2:
+        return None
+    *sources, target = (word.rstrip("/") for word in words)
+    if len(sources) == 1 and (match := _LIBRARY.fullmatch(sources[0])):
+        return Taken(sources[0], target, sources[0], match[1]) if target == sources[0] else None
+    if target in (f"{PREFIX}/bin", *sources[:1]) and all(map(_PROGRAM.fullmatch, sources)):
+        return Taken(f"{PREFIX}/bin", f"{PREFIX}/bin", programs=True)
+    source = sources[0]
+    if len(sources) > 1 or not source.startswith("/"):
+        return None
+    local = source == "/root/.local" and (target.endswith("/.local") or target == PREFIX)
+    return Taken(source, target) if (local or target == PREFIX) and target.startswith("/") else None
+
+
+def is_own_library(path: str) -> bool:
+    """Whether a path is in a folder of modules of the image's interpreter."""
+    return bool(re.match(rf"{PREFIX}/lib(?:64)?/python", path)) or "site-packages" in path
+
+
+def minor_version(tag: str) -> str:
+    """Return the version of Python that a tag names: `3.12`; empty if it leaves that open."""
+    match = re.match(r"3\.\d+", tag)
+    return match[0] if match else ""
 
 
 def interpreter(image: Image) -> str:
