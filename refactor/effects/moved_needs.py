@@ -23,11 +23,13 @@ from refactor.facts.environments import (
     interpreter,
     is_own_library,
     minor_version,
+    old_places,
 )
 from refactor.facts.installs import Unknown
 from refactor.facts.packages import argv_operation
 from refactor.facts.stages import Graph
 from refactor.facts.stages import Stage as Written
+from refactor.words import Value
 
 # What comes along that was left behind.
 LEFT = "no console script of what is installed has the name of another program that runs"
@@ -36,6 +38,9 @@ _SETTINGS = re.compile(
     r"NO_BUILD_ISOLATION|CONFIG_FILE)))(?=[=\s]|\Z)"
 )
 _OTHERS = frozenset({"poetry", "pdm", "pipenv", "uv", "conda", "mamba", "pipx", "easy_install"})
+_INSTALLERS = frozenset({"setup.py", "venv", "ensurepip", "virtualenv", "pip"})
+# They have an interpreter inside, which PATH does not find the environment for.
+_EMBEDDING = frozenset({"uwsgi", "httpd", "apache2ctl", "apachectl", "apache2-foreground", "unitd"})
 _BASICS = frozenset({"pip", "setuptools", "wheel"})
 
 
@@ -162,24 +167,41 @@ def _others(scene: Scene) -> Iterator[Unknown]:
         for number, event in enumerate(stage.events):
             taken = index == scene.taker_index and number in scene.copies
             if not taken and _takes_from(event, scene):
-                yield Unknown("S514", f"`{event.text[:80]}` takes from what would move", by_hand)
+                yield Unknown("S514", f"`{event.text[:80]}` may need what would move", by_hand)
+    calls = scene.around.invocations
+    for mount in calls.mounts if calls is not None else ():
+        if any(_meets(mount.target, t.destination) for t in scene.copies.values()):
+            yield Unknown("S503", f"{mount.path}:{mount.line} mounts {mount.target}", by_hand)
 
 
 def _takes_from(event: Event, scene: Scene) -> bool:
+    """Whether a command or copy takes from the builder what moves, or from the taker."""
+    pair = (scene.builder_index, scene.taker_index)
     if isinstance(event, Copy):
-        here = event.origin == scene.builder_index
-        return here and any(_is_moved(scene, source.text) for source in event.sources)
-    flags = {
-        flag for e in flat((event,)) if not isinstance(e, Copy | Block) for flag in e.setting.flags
-    }
-    return any(f"from={scene.builder_index}" in (value or "").split(",") for _, value in flags)
+        place = PREFIX if scene.is_own else scene.place
+        taken = any(_meets(_region(source), place) for source in event.sources)
+        return event.origin == pair[1] or (event.origin == pair[0] and taken)
+    parts = (e for e in flat((event,)) if not isinstance(e, Copy | Block))
+    flags = {value or "" for e in parts for _, value in e.setting.flags}
+    return any(f"from={index}" in flag.split(",") for flag in flags for index in pair)
+
+
+def _region(source: Value) -> str:
+    """Return the path that a source of another stage may be; a folder that holds it, if unknown."""
+    known = "" if source.raw else source.text
+    fixed = re.split(r"[*?\[\\]", known)[0]
+    return "/" + (fixed if fixed == known else fixed.rpartition("/")[0]).strip("/")
+
+
+def _meets(path: str, place: str) -> bool:
+    """Whether a path is a place, is in it, or holds it."""
+    path, place = path.rstrip("/") + "/", f"{place}/"
+    return path.startswith(place) or place.startswith(path)
 
 
 def _is_moved(scene: Scene, path: str) -> bool:
-    """Whether a path is one that moves, is in it, or holds it."""
-    places = {t.source for t in scene.copies.values()} | {scene.place}
-    path = path.rstrip("/") + "/"
-    return any(path.startswith(f"{p}/") or f"{p}/".startswith(path) for p in places)
+    """Whether a path meets what is taken over."""
+    return any(_meets(path, t.source) for t in scene.copies.values())
 
 
 def _settings(scene: Scene) -> Iterator[Unknown]:
@@ -198,7 +220,11 @@ def _copied(scene: Scene) -> Iterator[Unknown]:
     copies = [scene.taker.events[number] for number in scene.copies]
     flags = {event.flags for event in copies if isinstance(event, Copy)}
     users = {event.user for event in copies if isinstance(event, Copy)}
-    if len(flags) > 1 or len(users) > 1 or any(n != "chown" for f in flags for n, _ in f):
+    if (
+        len(flags) > 1
+        or len(users) > 1
+        or any(n not in ("chown", "link") for f in flags for n, _ in f)
+    ):
         yield Unknown("S502", "the copies have options of their own", "give them the same owner")
     ways = {(t.source, t.destination) for t in scene.copies.values() if not t.programs}
     if len(ways) > 1 or (not scene.is_own and len(scene.copies) > 1):
@@ -251,7 +277,7 @@ def _writes(scene: Scene, event: Event, started: bool) -> Unknown | None:
     if is_cleanup(event) or is_update(event) or packages_of(event):
         return None
     if isinstance(event, Exec) and event.argv[:1] in (("python",), ("python3",)):
-        fresh = started and not {"setup.py", "venv", "ensurepip", "virtualenv"} & set(event.argv)
+        fresh = started and scene.place != PREFIX and not _INSTALLERS & set(event.argv)
         return None if fresh else Unknown("S543", f"`{text}` may install by itself", "use pip")
     sent = scene.around.sent
     puts = Placed(sent).puts(event) if isinstance(event, Copy) and sent is not None else None
@@ -301,6 +327,13 @@ def _copies_before(scene: Scene, number: int) -> int:
     return sum(isinstance(event, Copy) for event in scene.taker.events[:number])
 
 
+def _is_own_script(scene: Scene, path: str) -> bool:
+    """Whether a file is a script that names the interpreter of the image by its path."""
+    sent = scene.around.sent
+    first = (sent.text(path) or "").partition("\n")[0] if sent is not None else ""
+    return first.startswith("#!") and bool(old_places(first))
+
+
 def _named(scene: Scene) -> Iterator[Unknown]:
     """Look for names of the place that is left, and of what only the old PATH finds."""
     rest = tuple(e for n, e in enumerate(scene.taker.events) if n not in scene.copies)
@@ -309,6 +342,16 @@ def _named(scene: Scene) -> Iterator[Unknown]:
     for stage in (scene.builder, taker):
         if reason := names_moved(stage, scene.around, 0):
             yield Unknown("S503", reason, by_path)
+    started: set[str] = set()
+    for root in roots(taker, scene.around):
+        started |= root.programs
+        if found := _EMBEDDING & root.programs:
+            yield Unknown("S503", f"{root.where} runs {min(found)}, which looks elsewhere",
+                          "tell it of the environment by hand")  # fmt: skip
+    files = scene.around.sent.files if scene.around.sent is not None else {}
+    for path in files:
+        if path.rpartition("/")[2] in started and _is_own_script(scene, path):
+            yield Unknown("S503", f"{path} starts with the interpreter's own path", by_path)
     if scene.is_own:
         return
     folders = {re.escape(p) for t in scene.copies.values() for p in (t.source, t.destination)}
