@@ -100,6 +100,7 @@ LAYERS = (
         "facts.secret_files",
         "facts.slim_bases",
     },
+    {"facts.npm_development"},
     {"edits"},
     {f"{what}_edits" for what in "copy metadata move purge split stage user".split()},
     {"identity"},

@@ -76,7 +76,7 @@ def uses(subject: Subject, walk: NodeWalk, project: Package) -> Unknown | None:
         if any("$" in word and "npm" in " ".join(start.argv) for word in start.argv):
             return Unknown("S510", f"{start.where} runs a script whose name is a variable",
                            "name it")  # fmt: skip
-        found = _named(start.argv, project, set())
+        found = named(start.argv, project, set())
         if found:
             return Unknown("S510", f"{start.where} uses {found}, a dependency for development",
                            f"make {found} a dependency")  # fmt: skip
@@ -92,7 +92,7 @@ def uses(subject: Subject, walk: NodeWalk, project: Package) -> Unknown | None:
     return None
 
 
-def _named(words: tuple[str, ...], project: Package, seen: set[str]) -> str:
+def named(words: tuple[str, ...], project: Package, seen: set[str]) -> str:
     """Return a dependency for development that a command names, through the project's scripts."""
     names = {part for word in words for part in _WORD.findall(word)}
     for name in sorted(names):
@@ -107,6 +107,6 @@ def _named(words: tuple[str, ...], project: Package, seen: set[str]) -> str:
         for own in (f"pre{script}", script, f"post{script}"):
             if own in project.scripts and own not in seen:
                 seen.add(own)
-                if found := _named(tuple(project.scripts[own].split()), project, seen):
+                if found := named(tuple(project.scripts[own].split()), project, seen):
                     return found
     return ""

@@ -84,6 +84,7 @@ def same_but_for_bytecode(before: Exec, after: Exec) -> bool:
 _PRODUCTION = {
     ("poetry", "install"): ("--only", "main"), ("pdm", "install"): ("--prod",),
     ("pdm", "sync"): ("--prod",), ("uv", "sync"): ("--no-dev",),
+    ("npm", "ci"): ("--omit=dev",), ("npm", "install"): ("--omit=dev",),
 }  # fmt: skip
 
 
