@@ -8,8 +8,8 @@ It is asked for by name. Nothing changes unless each of those packages is known 
 development, and nothing that is sent, that is built or that starts the image names one: what is
 unknown may be needed to run. The dependencies for development of a Node.js project are many: there
 nothing may run behind the install, and no source, script or start may name one. Where the stage
-builds with them, see `split-node-stages`. Where `requirements-dev.txt` is installed, that is left to
-a person.
+builds with them, see `split-node-stages`. Where `requirements-dev.txt`, an extra `[dev]` or
+`pipenv --dev` is installed by name, that is left to a person; so are Yarn and pnpm.
 """
 
 import re
@@ -39,6 +39,7 @@ _DECIDED = (
 )  # fmt: skip
 _DEVELOPMENT = re.compile(r"(?:\A|[/._-])(?:dev\w*|ci|tests?|lint)(?:[/._-]|\Z)", re.IGNORECASE)
 _DEV_FILE = re.compile(r"(?:dev|test)[\w-]*\.txt|requirements[/_-](?:dev|test)")
+_EXTRA = re.compile(r"[\[,](?:dev\w*|tests?|testing|lint)[\],]")
 _POETRY = "[tool.poetry.group.dev.dependencies]\npytest = '*'\nruff = '*'\n"
 _APP = "FROM python:3.12\nCOPY . .\n"
 _NODE = "FROM node:22-slim\nWORKDIR /app\nCOPY package*.json ./\n"
@@ -50,7 +51,7 @@ _START = 'CMD ["python", "app.py"]\n'
 
 @transform(
     phase=Phase.FLAGS,
-    triggers=("poetry", "pdm", "uv", "requirements", "npm"),
+    triggers=("poetry", "pdm", "uv", "pip", "npm"),
     highest=Safety.RISKY,
     default=False,
     examples=[
@@ -76,6 +77,8 @@ _START = 'CMD ["python", "app.py"]\n'
                 files=(f"pyproject.toml={_POETRY}",)),
         Example(f"{_APP}RUN pip install -r requirements-dev.txt\n", refuses="S606",
                 files=("requirements-dev.txt=-r requirements.txt\npytest\n",)),
+        Example(f"{_APP}RUN pip install -e '.[web,dev]'\n", refuses="S606"),
+        Example(f"{_APP}RUN pipenv sync --dev\n", refuses="S606"),
         Example(f"{_NODE}RUN npm ci\nRUN npm run build\n{_STARTS}", files=(_NPM, "a.js="),
                 refuses="S604"),
         Example(f'{_NODE}RUN npm ci\nCOPY a.js ./\nCMD ["npm", "run", "dev"]\n', refuses="S604",
@@ -104,14 +107,21 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
             continue
         for command, op in apt.operations(run):
             at = run.instruction.span.start
-            if op.manager == "pip" and any(_DEV_FILE.search(word.text) for word in op.arguments):
+            if _is_asked_for(op):
                 yield Refusal("S606", "what is installed for the development may hold more than that",
-                              "install a file of its own for production", at)  # fmt: skip
+                              "install what is for production by itself", at)  # fmt: skip
             installs = op.manager in _OPTIONS and op.action in ("install", "sync", "ci")
             if op.manager == "npm" and (op.arguments or stage is not snapshot.graph.stages[-1]):
                 continue
             if installs and not op.has(*_DECIDED):
                 yield from _judge(snapshot, run, command, op)
+
+
+def _is_asked_for(op: packages.Operation) -> bool:
+    """Whether an install names what is for the development: a file, an extra, an option."""
+    if op.manager == "pip":
+        return any(_DEV_FILE.search(w.text) or _EXTRA.search(w.text) for w in op.arguments)
+    return op.manager == "pipenv" and op.has("--dev", "-d") and op.action in ("install", "sync")
 
 
 def _judge(
