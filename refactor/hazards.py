@@ -230,9 +230,10 @@ def _programs(argv: tuple[str, ...]) -> list[str]:
     words, _ = unwrap(tuple(Word(text, 0, 0, text) for text in argv))
     if not words:
         return list(argv[:1])
-    makes = [word.text for word in words[1:3]] == ["-m", "venv"]
-    if makes and words[0].text.startswith(("python", "pypy")):
-        return []  # it copies what the interpreter brings (PEP 405)
+    module = tuple(word.text for word in words[1:3])
+    own = module in (("-m", "venv"), ("-m", "compileall"))
+    if own and words[0].text.startswith(("python", "pypy")):
+        return []  # what the interpreter brings is copied (PEP 405), or sources are compiled
     if words[0].text == "find" and not any(w.text.startswith(("-exec", "-ok")) for w in words):
         return []
     return [words[0].text]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from refactor.edits import delete_lines, delete_word, insert_line, insert_logical, replace_logical
+from refactor.edits import append_line, delete_lines, delete_word, insert_line, replace_logical
 from refactor.effects import moved_installs
 from refactor.effects.environments import groups
 from refactor.effects.moved_installs import Obstacle as Obstacle
@@ -54,7 +54,7 @@ def move_installs(snapshot: Snapshot, plan: Plan) -> tuple[Edit, ...] | None:
     found += delete_lines(snapshot, gone, first)
     found.append(replace_logical(first, first.args_start, first.args_end, f"{VENV} {VENV}"))
     if not plan.was:
-        found.append(insert_logical(first, first.args_end, f"{newline}{path}"))
+        found.append(append_line(snapshot, first, path))
         return tuple(found)
     for ins in snapshot.graph.stages[plan.taker].instructions:
         if ins.keyword == "ENV" and f"{plan.was}:" in ins.args:

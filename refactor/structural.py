@@ -55,6 +55,13 @@ class Structural:
             if isinstance(found, str):
                 return found
             before = found
+        if any(c.effect is Effect.FILES and len(c.footprint) == 3 for c in +self.claims):
+            from refactor.effects.compiled_sources import compiled_again
+
+            found = compiled_again(before, after, self.claims, *around)
+            if isinstance(found, str):
+                return found
+            before = found
         if not any(c.effect in (Effect.BASE, Effect.PACKAGES) for c in +self.claims):
             return before
         from refactor.effects.distroless import distroless_based

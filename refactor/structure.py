@@ -6,6 +6,7 @@ from refactor import purge_edits as purge_edits
 from refactor import split_edits as split_edits
 from refactor import stage_edits as stage_edits
 from refactor import user_edits as user_edits
+from refactor.effects import compiled_sources as compiled_sources
 from refactor.effects import distroless as distroless
 from refactor.facts import build_secrets as build_secrets
 from refactor.facts import container_settings as container_settings
