@@ -6,7 +6,7 @@ import pytest
 
 from tests.snapshots import run, snapshot
 
-ID = "skip-development-packages"
+ID = "skip-npm-development-packages"
 START = 'CMD ["npm", "start"]\n'
 TEXT = f"FROM node:22-slim\nWORKDIR /app\nCOPY package*.json ./\nRUN npm ci\nCOPY . .\n{START}"
 

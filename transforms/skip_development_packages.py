@@ -2,14 +2,12 @@
 
 Poetry, PDM and uv install the project's groups for its development, too, unless they are told not
 to: test runners, linters and type checkers then stand in the image. Poetry is told `--only main`,
-PDM `--prod`, uv `--no-dev`; npm, in the last stage, `--omit=dev`.
+PDM `--prod`, uv `--no-dev`.
 
 It is asked for by name. Nothing changes unless each of those packages is known to be a tool of
 development, and nothing that is sent, that is built or that starts the image names one: what is
-unknown may be needed to run. The dependencies for development of a Node.js project are many: there
-nothing may run behind the install, and no source, script or start may name one. Where the stage
-builds with them, see `split-node-stages`. Where `requirements-dev.txt`, an extra `[dev]` or
-`pipenv --dev` is installed by name, that is left to a person; so are Yarn and pnpm.
+unknown may be needed to run. Where `requirements-dev.txt`, an extra `[dev]` or `pipenv --dev` is
+installed by name, that is left to a person.
 """
 
 import re
@@ -29,29 +27,25 @@ from refactor import (
     packages,
     transform,
 )
-from refactor.structure import development, npm_development
+from refactor.structure import development
 
-_OPTIONS = {"poetry": "--only main", "pdm": "--prod", "uv": "--no-dev", "npm": "--omit=dev"}
+_OPTIONS = {"poetry": "--only main", "pdm": "--prod", "uv": "--no-dev"}
 _DECIDED = (
     "--only", "--with", "--without", "--no-dev", "--dev", "--only-dev", "--only-root", "--group",
     "--only-group", "--no-default-groups", "--all-groups", "--no-group", "--prod", "--production",
-    "-G", "--dev-only", "-d", "--omit", "--include", "--also", "-g", "--global", "--location",
+    "-G", "--dev-only", "-d",
 )  # fmt: skip
 _DEVELOPMENT = re.compile(r"(?:\A|[/._-])(?:dev\w*|ci|tests?|lint)(?:[/._-]|\Z)", re.IGNORECASE)
 _DEV_FILE = re.compile(r"(?:dev|test)[\w-]*\.txt|requirements[/_-](?:dev|test)")
 _EXTRA = re.compile(r"[\[,](?:dev\w*|tests?|testing|lint)[\],]")
 _POETRY = "[tool.poetry.group.dev.dependencies]\npytest = '*'\nruff = '*'\n"
 _APP = "FROM python:3.12\nCOPY . .\n"
-_NODE = "FROM node:22-slim\nWORKDIR /app\nCOPY package*.json ./\n"
-_NPM = 'package.json={"scripts":{"start":"node a.js","dev":"nodemon a.js"},"dependencies":{"express":"5"},'
-_NPM += '"devDependencies":{"nodemon":"3"}}'
-_STARTS = 'COPY a.js ./\nCMD ["npm", "start"]\n'
 _START = 'CMD ["python", "app.py"]\n'
 
 
 @transform(
     phase=Phase.FLAGS,
-    triggers=("poetry", "pdm", "uv", "pip", "npm"),
+    triggers=("poetry", "pdm", "uv", "pip"),
     highest=Safety.RISKY,
     default=False,
     examples=[
@@ -79,12 +73,6 @@ _START = 'CMD ["python", "app.py"]\n'
                 files=("requirements-dev.txt=-r requirements.txt\npytest\n",)),
         Example(f"{_APP}RUN pip install -e '.[web,dev]'\n", refuses="S606"),
         Example(f"{_APP}RUN pipenv sync --dev\n", refuses="S606"),
-        Example(f"{_NODE}RUN npm ci\nRUN npm run build\n{_STARTS}", files=(_NPM, "a.js="),
-                refuses="S604"),
-        Example(f'{_NODE}RUN npm ci\nCOPY a.js ./\nCMD ["npm", "run", "dev"]\n', refuses="S604",
-                files=(_NPM, "a.js=")),
-        Example(f"{_NODE}RUN npm ci\n{_STARTS}", files=(_NPM, "a.js=require('nodemon')"),
-                refuses="S603"),
         Example(f"{_APP}RUN poetry install --no-root\n{_START}",
                 f"{_APP}RUN poetry install --only main --no-root\n{_START}",
                 files=(f"pyproject.toml={_POETRY}", "app.py=import flask\n")),
@@ -93,8 +81,6 @@ _START = 'CMD ["python", "app.py"]\n'
                        "app.py=import flask\n")),
         Example(f"{_APP}RUN pdm sync\n{_START}", f"{_APP}RUN pdm sync --prod\n{_START}",
                 files=("pyproject.toml=[tool.pdm.dev-dependencies]\nx = ['mypy']\n", "app.py=")),
-        Example(f"{_NODE}RUN npm ci\n{_STARTS}", f"{_NODE}RUN npm ci --omit=dev\n{_STARTS}",
-                files=(_NPM, "a.js=require('express')")),
     ],
 )  # fmt: skip
 def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
@@ -110,9 +96,7 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
             if _is_asked_for(op):
                 yield Refusal("S606", "what is installed for the development may hold more than that",
                               "install what is for production by itself", at)  # fmt: skip
-            installs = op.manager in _OPTIONS and op.action in ("install", "sync", "ci")
-            if op.manager == "npm" and (op.arguments or stage is not snapshot.graph.stages[-1]):
-                continue
+            installs = op.manager in _OPTIONS and op.action in ("install", "sync")
             if installs and not op.has(*_DECIDED):
                 yield from _judge(snapshot, run, command, op)
 
@@ -129,11 +113,7 @@ def _judge(
 ) -> Iterator[Change | Refusal]:
     at = run.instruction.span.start
     children = snapshot.graph.children(run.stage)
-    npm = op.manager == "npm"
-    if npm:
-        found = npm_development.packages(snapshot, run, command.argv)
-    else:
-        found = development.packages(snapshot, op.manager)
+    found = development.packages(snapshot, op.manager)
     if len(children) > 1 or any(_DEVELOPMENT.search(child.name) for child in children):
         yield Refusal("S605", "other stages start from this one, and may be for tests",
                       "add the option by hand", at)  # fmt: skip
@@ -142,12 +122,9 @@ def _judge(
     elif found:
         option = _OPTIONS[op.manager]
         becomes = packages.with_words(command, {op.action_word: option.split()})
-        names = sorted(found)
-        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         yield Change(
-            f"packages for the development are installed: {', '.join(names[:4])}{more}",
+            f"packages for the development are installed: {', '.join(sorted(found))}",
             (edits.insert_word(run, op.action_word, option),),
             (edits.changed_command(command, becomes, Effect.PACKAGES),),
             Safety.RISKY,
-            (npm_development.ASSUMED,) if npm else (),
         )

@@ -19,7 +19,7 @@ from refactor.effects.dropping import is_cleanup
 from refactor.effects.placed import Placed
 from refactor.effects.provenance import runs_others
 from refactor.effects.roots import roots
-from refactor.facts.development import Needed
+from refactor.facts.development import Needed as Needed
 from refactor.facts.installs import Unknown
 from refactor.snapshot import Run, Snapshot
 
@@ -27,9 +27,16 @@ ASSUMED = "what runs loads none of the dependencies for development by a name th
 _LIFE_CYCLE = frozenset(
     "preinstall install postinstall prepublish preprepare prepare postprepare dependencies".split()
 )
+_DEVELOPMENT = re.compile(r"(?:\A|[/._-])(?:dev\w*|ci|tests?|lint)(?:[/._-]|\Z)", re.IGNORECASE)
 _IN_FRONT = frozenset({"exec", "tini", "dumb-init", "--"})
 MAX_DEPTH = 4
 _UNLOCK = "add --omit=dev by hand"
+
+
+def is_for_development(snapshot: Snapshot) -> bool:
+    """Whether the file, or its last stage, is for the development by its name."""
+    names = (snapshot.place, snapshot.graph.stages[-1].name)
+    return any(map(_DEVELOPMENT.search, names))
 
 
 def packages(snapshot: Snapshot, run: Run, argv: tuple[str, ...]) -> frozenset[str] | Needed:
