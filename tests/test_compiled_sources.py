@@ -25,6 +25,13 @@ RIGHT = TEXT.replace("RUN a", f"{MADE}RUN a")
         (TEXT, {**FILES, "tests/bad.py": "print 1\n"}, ["P312"]),
         (TEXT.replace("COPY . .", "COPY missing .\nCOPY . ."), FILES, ["P313"]),
         (TEXT.replace("COPY", "VOLUME /app\nCOPY"), FILES, ["P314"]),
+        (TEXT.replace("COPY", "RUN uv sync\nCOPY"), FILES, ["P315"]),
+        (TEXT.replace("COPY", "RUN python -m venv /app/.venv\nCOPY"), FILES, ["P315"]),
+        (
+            "FROM a AS a\n" + TEXT.replace("COPY", "COPY --from=a /v /app/.venv\nCOPY"),
+            FILES,
+            ["P315"],
+        ),
     ],
 )
 def test_it_is_left_alone(text: str, files: dict[str, str], codes: list[str]) -> None:
@@ -62,3 +69,9 @@ def test_a_wrong_version_is_rejected(wrong: str) -> None:
     assert reason(RIGHT, change.assumes) is None
     assert reason(RIGHT, ()) is not None
     assert reason(wrong, change.assumes) is not None
+
+
+def test_what_stands_in_front_may_bring_no_sources() -> None:
+    made = "RUN python -m venv /opt/venv && mkdir /app/data && useradd a\nRUN pip install six\n"
+    outcome = run(snapshot(TEXT.replace("COPY", f"{made}COPY"), FILES), ID)
+    assert MADE in outcome.snapshot.text

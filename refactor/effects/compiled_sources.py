@@ -11,10 +11,12 @@ from collections import Counter
 from dataclasses import replace
 from typing import NamedTuple
 
-from refactor.effects.events import Build, Copy, Exec, Stage
+from refactor.effects.dropping import is_cleanup, is_install, is_update, packages_of
+from refactor.effects.events import Build, Copy, Event, Exec, Stage, flat
 from refactor.effects.placed import Placed
+from refactor.effects.provenance import footprint as written
 from refactor.effects.stages import Surroundings
-from refactor.facts.environments import interpreter
+from refactor.facts.environments import environment_of, interpreter
 from refactor.facts.installs import Unknown
 from refactor.facts.stages import Graph
 from refactor.model import Claim, Effect
@@ -24,6 +26,9 @@ ASSUMED = (
     "every source in {} is written for the Python of the image: one that is not fails the build"
 )
 MAX_SOURCES = 2000
+_NO_SOURCES = frozenset(
+    "mkdir chown chmod useradd adduser groupadd addgroup usermod groupmod".split()
+)
 _ROOT = ("", "root", "0")
 # Python compiles for itself otherwise, or elsewhere.
 _SETTINGS = frozenset({"PYTHONOPTIMIZE", "PYTHONPYCACHEPREFIX"})
@@ -84,6 +89,10 @@ def _judged(stage: Stage, index: int, behind: int, folder: str, placed: Placed) 
     if event.user.text not in _ROOT or event.volumes:
         return Unknown("P314", "the user of the copy may not write beside the sources",
                        "copy them in front of USER and VOLUME")  # fmt: skip
+    for earlier in flat(stage.events[:behind]):
+        if _may_bring(earlier, folder):
+            return Unknown("P315", f"`{earlier.text[:80]}` may put other sources into {folder}",
+                           "install them elsewhere")  # fmt: skip
     paths = [path for path in placed.below(folder) if path.endswith(".py")]
     if len(paths) > MAX_SOURCES:
         return Unknown("P312", f"there are more than {MAX_SOURCES} sources", "")
@@ -93,6 +102,24 @@ def _judged(stage: Stage, index: int, behind: int, folder: str, placed: Placed) 
             return Unknown("P312", f"{path} does not parse, and would fail the build",
                            "leave it out with `.dockerignore`")  # fmt: skip
     return Plan(index, behind, ASSUMED.format(folder))
+
+
+def _may_bring(event: Event, folder: str) -> bool:
+    """Whether an event may put sources into a folder that are not of the build context."""
+    if isinstance(event, Copy):
+        return event.origin is not None and _meets(event.destination.text, folder)
+    if is_install(event) or is_update(event) or is_cleanup(event) or packages_of(event):
+        return False
+    if isinstance(event, Exec) and _NO_SOURCES.intersection(event.argv[:1]):
+        return False
+    if isinstance(event, Exec) and (made := environment_of(event.argv)):
+        return _meets(made, folder)
+    return any(_meets(region, folder) for region in written(event)[1])
+
+
+def _meets(path: str, folder: str) -> bool:
+    path, folder = path.rstrip("/") + "/", f"{folder}/"
+    return path.startswith(folder) or folder.startswith(path)
 
 
 def footprint(build: Build, found: Plan) -> frozenset[str]:
