@@ -34,6 +34,14 @@ REFUSED = {
         "FROM python:3.12 AS base\nRUN pip install six\n"
         f"FROM base AS build\n{PIP}FROM base\n{COPY}",
         "S543"),
+    "what both inherit is of another tool": (
+        "FROM python:3.12 AS base\nRUN uv sync\n"
+        f"FROM base AS build\n{PIP}FROM base\n{COPY}",
+        "S543"),
+    "both inherit a setting": (
+        "FROM python:3.12 AS base\nENV PIP_USER=1\n"
+        f"FROM base AS build\n{PIP}FROM base\n{COPY}",
+        "S503"),
     "a third stage copies a script": (
         f"{BUILD}{PIP}{TAIL}FROM debian\nCOPY --from=build /usr/local/bin/black /b\n",
         "S514"),

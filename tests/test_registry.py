@@ -83,6 +83,7 @@ OWN = {
 }
 CLASHING = {"mount-package-caches"}  # what it excludes is on by default
 OFF = CLASHING | {
+    "compile-python-sources",
     "compile-uv-bytecode",
     "drop-capabilities",
     "forbid-new-privileges",
@@ -95,6 +96,7 @@ OFF = CLASHING | {
     "separate-definition-comments",
     "set-seccomp-profile",
     "skip-development-packages",
+    "skip-npm-development-packages",
     "sort-packages",
     "start-init",
     "unbuffer-python",

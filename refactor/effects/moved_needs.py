@@ -37,6 +37,7 @@ _SETTINGS = re.compile(
     r"(?:\A|[\s,])((?:PYTHON(?:HOME|USERBASE)|VIRTUAL_ENV|PIP_(?:USER|PREFIX|TARGET|ROOT|PYTHON|"
     r"NO_BUILD_ISOLATION|CONFIG_FILE)))(?=[=\s]|\Z)"
 )
+_INSTALLING = re.compile(r"pip|poetry|pdm|conda|mamba|easy_install|setup\.py|\buv\b")
 _OTHERS = frozenset({"poetry", "pdm", "pipenv", "uv", "conda", "mamba", "pipx", "easy_install"})
 _INSTALLERS = frozenset({"setup.py", "venv", "ensurepip", "virtualenv", "pip"})
 # They have an interpreter inside, which PATH does not find the environment for.
@@ -160,7 +161,7 @@ def _others(scene: Scene) -> Iterator[Unknown]:
     base = scene.builder.base
     while isinstance(base, int):
         events = tuple(flat(scene.build.stages[base].events))
-        if any("pip" in e.text or isinstance(e, Verbatim) for e in events):
+        if any(_INSTALLING.search(e.text) or isinstance(e, Verbatim) for e in events):
             yield Unknown("S543", "the stage that both start from may install, too", by_hand)
         base = scene.build.stages[base].base
     for index, stage in enumerate(scene.build.stages):
@@ -206,7 +207,7 @@ def _is_moved(scene: Scene, path: str) -> bool:
 
 def _settings(scene: Scene) -> Iterator[Unknown]:
     """Look at the variables that say where Python or pip look and install."""
-    for stage in scene.written:
+    for stage in scene.graph.stages:  # what they start from is among them
         for ins in stage.instructions:
             if ins.keyword in ("ENV", "ARG") and (found := _SETTINGS.search(ins.args)):
                 yield Unknown("S503", f"{found[1]} is set", "leave it out")
