@@ -504,6 +504,24 @@ def test_settings_that_are_left(text: str) -> None:
     assert settings(text) == {}
 
 
+FETCH = "RUN python fetch.py\n"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "is_read"),
+    [
+        (f"FROM python:3.12\n{FETCH}COPY a /app/a\n", True),
+        (f"FROM python:3.12 AS b\n{FETCH}FROM python:3.12\nCOPY a /app/a\n", True),
+        (f"FROM python:3.12\nCOPY a /app/a\n{FETCH}", False),
+        ("FROM python:3.12\nRUN --mount=target=/b python /b/c.py\nCOPY a /app/a\n", False),
+        (f"FROM python:3.12\nARG B\nCOPY $B /b/\n{FETCH}COPY a /app/a\n", False),
+        ("FROM python:3.12\nONBUILD RUN python fetch.py\nCOPY a /app/a\n", False),
+    ],
+)
+def test_only_a_run_behind_the_settings_can_import_them(dockerfile: str, is_read: bool) -> None:
+    assert bool(settings(KEY, dockerfile)) == is_read
+
+
 def rejected(before: str, after: str, example: str = "SECRET_KEY=\n") -> str:
     """Return why a file is not another with its value read from the environment."""
     found = declared_values.difference(
@@ -563,7 +581,10 @@ def test_a_project_with_a_token_for_the_build_and_a_key_in_its_settings() -> Non
         "RUN --mount=type=secret,id=FEED_TOKEN,env=FEED_TOKEN python fetch.py\n\n"
         'COPY app ./app\n\nCMD ["python", "-m", "app"]\n'
     )
-    assert {r.code for r in result.remarks if r.code} == {"X731"}
+    others = {other.path: other.after.decode() for other in result.others}
+    assert others["app/settings.py"].endswith(f"import os\n{READ}")
+    assert others[".env.example"] == "SECRET_KEY=\n"
+    assert not [remark for remark in result.remarks if remark.code]
 
 
 LEFT = f'FROM node:22\nRUN {MOUNT} echo "$NPM_TOKEN" > ~/.npmrc && npm ci && rm ~/.npmrc\n'

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from refactor.context import clean
-from refactor.effects import Copy, Exec, flat
+from refactor.effects import Copy, Event, Exec, flat
 from refactor.effects.declared_values import EXAMPLE
 from refactor.effects.declared_values import footprint as footprint
 from refactor.effects.placed import Placed
 from refactor.facts import secret_words, sources
+from refactor.facts.caches import own_events
 from refactor.facts.packages import command_of, unwrap
 from refactor.knowledge import table
 from refactor.model import FileEdits, Refusal
@@ -30,6 +31,7 @@ _ASIDE = re.compile(
     r"(?:\A|/)(?:tests?|docs?|examples?)/|(?:\A|/)(?:test_\w*|local|dev\w*|\w*test)\.py\Z"
 )
 _LINE = re.compile(r"(?m)^(\w+)[ \t]*(?::[ \t]*str[ \t]*)?=[ \t]*[rRuU]?[\"']")
+_NO_FILES = re.compile(r"\btype=(?:cache|secret|ssh|tmpfs)\b")  # mounts without the build context
 _PIP = re.compile(r"-m (?:pip|venv|ensurepip|compileall)\b")
 
 
@@ -69,13 +71,17 @@ def _is_plain(snapshot: Snapshot, path: str, text: str) -> bool:
 
 
 def _settings(snapshot: Snapshot, sent: Sent) -> dict[str, int]:
-    """Return the modules of settings that copies take, with where the copy starts."""
+    """Return the modules of settings that copies take, with where the first may do so."""
     placed = Placed(sent)
     found: dict[str, int] = {}
+    unknown: int | None = None  # the first copy of which it is not known what it takes
     for offset, event in sorted(sources.events(snapshot).items()):
-        for path in (placed.puts(event) or {}).values():
+        paths = placed.puts(event)
+        if paths is None and event.origin is None and unknown is None:
+            unknown = offset
+        for path in (paths or {}).values():
             if _SETTINGS.search(path) and not _ASIDE.search(path):
-                found.setdefault(path, offset)
+                found.setdefault(path, offset if unknown is None else unknown)
     return found
 
 
@@ -92,7 +98,7 @@ def _literal(
     if imported is None:
         return Refusal("X732", f"{name} in {where}, or `os`, is bound more than once",
                        "bind it once", at)  # fmt: skip
-    if program := _importer(snapshot):
+    if program := _importer(snapshot, at):
         told = secret_words.mask(program[:80])
         return Refusal("X731", f"`{told}` may read {name} in {where} while the image is built",
                        "give the RUN a value for the build", at)  # fmt: skip
@@ -114,23 +120,32 @@ def _literal(
     return Literal(what, name, posixpath.join(home, path), line, tuple(files), example)
 
 
-def _importer(snapshot: Snapshot) -> str:
-    """Return a command of a RUN that may import the settings, empty if none does."""
+def _importer(snapshot: Snapshot, at: int) -> str:
+    """Return a command of a RUN that may import settings copied at a place, empty if none does."""
     rows = {row["command"]: set(row["reads"].split()) for row in table("commands")}
+    for event in _events(snapshot, at):
+        if not isinstance(event, Exec):
+            return event.text
+        words, _ = unwrap(command_of(event.argv).words)
+        reads = rows.get(words[0].text) if words else set()
+        plain = reads is not None and "any" not in reads
+        if not plain and not _PIP.search(event.text):
+            return event.text
+    return ""
+
+
+def _events(snapshot: Snapshot, at: int) -> Iterator[Event]:
+    """Yield what runs behind a place, where the build context is mounted, or in a trigger."""
+    for run in snapshot.runs:
+        if run.triggered:
+            continue
+        mounts = [flag.value or "" for flag in run.instruction.flags if flag.name == "mount"]
+        if run.instruction.span.start > at or not all(map(_NO_FILES.search, mounts)):
+            yield from flat(own_events(snapshot, run))
     for stage in snapshot.build.stages:
         triggered = dict(stage.config)["onbuild"]
         assert isinstance(triggered, tuple)
-        for event in flat((*stage.events, *triggered)):
-            if isinstance(event, Copy):
-                continue
-            if not isinstance(event, Exec):
-                return event.text
-            words, _ = unwrap(command_of(event.argv).words)
-            reads = rows.get(words[0].text) if words else set()
-            plain = reads is not None and "any" not in reads
-            if not plain and not _PIP.search(event.text):
-                return event.text
-    return ""
+        yield from (event for event in flat(triggered) if not isinstance(event, Copy))
 
 
 def _place(text: str, name: str) -> tuple[str, int, int, int, int | None] | None:
