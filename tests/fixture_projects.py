@@ -14,20 +14,25 @@ What a project.toml says:
     [rebuild]
     edit = "app.py"              a source file, and the steps (by a part of their text) that a
     keeps = ["pip install"]        rebuild after its edit takes from the cache, once refactored
+    [secrets]
+    build = {TOKEN = "..."}      given to the build: as an argument before, mounted after
+    run = {SECRET_KEY = "..."}   in the environment of the containers
 
-What refactoring must reach is said by two more keys, above the tables:
+Each secret is somewhere in the image before, and nowhere in it after. What refactoring must reach
+is said by two more keys, above the tables:
 
-    expect = ["non-root", "smaller", "fewer layers", "starts", "kept steps"]
+    expect = ["non-root", "smaller", "fewer layers", "starts", "kept steps", "stops"]
     max_size_ratio = 0.5         of the size after to the size before (never much larger: 1.01)
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +46,19 @@ from refactor.proof import asking, engines
 from refactor.proof.asking import Request
 from refactor.proof.engines import Job
 from refactor.proof.images import Image
-from refactor.proof.processes import Voice
+from refactor.proof.processes import Say, Voice
 from refactor.proof.proving import Plan, prove
-from refactor.proof.results import Proof, Question
+from refactor.proof.results import Build, Proof, Question
 from tests.engine import Engine, start
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-EXPECTATIONS = frozenset({"non-root", "smaller", "fewer layers", "starts", "kept steps"})
+EXPECTATIONS = frozenset({"non-root", "smaller", "fewer layers", "starts", "kept steps", "stops"})
+Scan = Callable[[str, str, Path], None]
 BUILD_SECONDS = 900
 ASKS = asking.Wishes(steady=60)  # programs that are asked nothing end: pandas takes its time
+# A secret that is mounted as a variable, and as the file that it is read from.
+_MOUNT = re.compile(r"(?m)^(RUN (?:--\S+ )*--mount=type=secret,id=(\w+)),env=\2(\S*)((?: --\S+)*) ")
+_READ = r'\1\3\4 export \2="$(cat /run/secrets/\2)" && '
 # Images that the engine's scripts cannot make, made of those that they can: what the image starts
 # from and copies from, and how it is built.
 STAND_INS = {
@@ -94,6 +103,8 @@ class Project:
     max_size_ratio: float = 1.01
     edit: str = ""
     keeps: tuple[str, ...] = ()
+    build_secrets: Mapping[str, str] = field(default_factory=dict)
+    run_secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -109,11 +120,13 @@ def load(folder: Path) -> Project:
         for ask in data.pop("ask")
     )
     rebuild = data.pop("rebuild", {})
+    secrets = data.pop("secrets", {})
     expect = frozenset(data.pop("expect", ()))
     assert expect <= EXPECTATIONS, f"{folder.name}: {sorted(expect - EXPECTATIONS)}"
     return Project(
         folder, data.pop("title"), asks, tuple(data.pop("images", ())), expect=expect,
-        edit=rebuild.get("edit", ""), keeps=tuple(rebuild.get("keeps", ())), **data,
+        edit=rebuild.get("edit", ""), keeps=tuple(rebuild.get("keeps", ())),
+        build_secrets=secrets.get("build", {}), run_secrets=secrets.get("run", {}), **data,
     )  # fmt: skip
 
 
@@ -157,19 +170,44 @@ def engine_for(wanted: Sequence[Project]) -> Engine:
     return engine
 
 
-def prove_project(engine: Engine, project: Project, folder: Path) -> Proof:
-    """Refactor a project with everything on, and prove it."""
+class _WithoutEnv(engines.Engine):
+    """An engine whose BuildKit is older than 0.16: it mounts secrets, but not as variables.
+
+    So each RUN that is given one as a variable reads it from the mounted file.
+    """
+
+    def build(
+        self, tag: str, folder: Path, dockerfile: Path, job: Job, cache: bool, say: Say
+    ) -> Build:
+        """Build an image."""
+        text = dockerfile.read_text(encoding="utf-8")
+        dockerfile.write_text(_MOUNT.sub(_READ, text), encoding="utf-8")
+        return super().build(tag, folder, dockerfile, job, cache, say)
+
+
+def prove_project(
+    engine: Engine, project: Project, folder: Path, scan: Scan | None = None
+) -> Proof:
+    """Refactor a project with everything on, and prove it; `scan` is given both saved images."""
     before = lay(project, folder / "before")
     requests = tuple(
         Request(project.port, ask.path) if ask.path else Request(command=ask.command)
         for ask in project.asks
     )
+    job = Job(
+        tuple(f"{name}={value}" for name, value in project.build_secrets.items()),
+        tuple(f"id={name},env={name}" for name in project.build_secrets),
+        network="host", seconds=BUILD_SECONDS,
+    )  # fmt: skip
+    variables = tuple(f"{name}={value}" for name, value in project.run_secrets.items())
     plan = Plan(
-        Job(network="host", seconds=BUILD_SECONDS), ASKS, requests=requests, edited=project.edit,
-        together=True,
+        job, replace(ASKS, variables=variables), requests=requests, edited=project.edit,
+        together=True, scan=scan,
     )  # fmt: skip
     wishes = Wishes(level=Safety.RISKY, select=("all",))
-    docker = engines.engine("docker", engine.environment)
+    docker = engines.engine("docker", {**engine.environment, **project.build_secrets})
+    if project.build_secrets:
+        docker = _WithoutEnv(*(getattr(docker, one.name) for one in fields(docker)))
     return prove(before / "Dockerfile", wishes, docker, plan, Voice(print, _nothing)).proof
 
 

@@ -40,7 +40,14 @@ def test_a_second_refactoring_finds_nothing(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", BUILT)
 def test_it_does_the_same(engine: Engine, name: str, tmp_path: Path) -> None:
     project = BUILT[name]
-    proof = prove_project(engine, project, tmp_path)
+    secrets = {**project.build_secrets, **project.run_secrets}
+    held: dict[str, list[str]] = {}
+
+    def scan(_: str, when: str, archive: Path) -> None:
+        data = archive.read_bytes()
+        held[when] = [name for name, value in secrets.items() if value.encode() in data]
+
+    proof = prove_project(engine, project, tmp_path, scan if secrets else None)
     print(*proof_text.lines(proof, False), sep="")
     if table := os.environ.get("DFR_PROOFS"):  # CI shows it
         with open(table, "a", encoding="utf-8") as stream:
@@ -53,6 +60,7 @@ def test_it_does_the_same(engine: Engine, name: str, tmp_path: Path) -> None:
         else:
             assert ask.answer in question.after.text
             assert question.after.text == question.before.text
+    assert not secrets or held == {"before": list(secrets), "after": []}
     _reached(project, proof)
 
 
@@ -67,6 +75,10 @@ def _reached(project: Project, proof: Proof) -> None:
         assert len(after.layers) < len(before.layers)
     if "non-root" in project.expect:
         assert user(after, proof.questions, True).startswith("non-root")
+    if "stops" in project.expect:
+        stopped = [(q.before.stops, q.after.stops) for q in proof.questions if q.after.uid]
+        assert stopped
+        assert all(was is None and now is not None for was, now in stopped), stopped
     if "kept steps" in project.expect:
         assert proof.rebuild is not None
         again = proof.rebuild.after.ran
