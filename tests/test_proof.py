@@ -643,6 +643,13 @@ def test_settings_are_declared_one_by_one() -> None:
     assert undeclared[0].startswith("cmd")
 
 
+def test_the_shell_of_commands_is_declared_with_them() -> None:
+    found = compare(image({}), image({}, shell=("/bin/bash", "-o", "pipefail", "-c")))
+    for line, count in (("shell /bin/bash -o pipefail -c", 0), ("- sudo make", 1)):
+        change = Change("r", (), (Claim(Effect.COMMANDS, frozenset({line})),))
+        assert len(declaring.match([("t", change)], found)[1]) == count
+
+
 @pytest.mark.parametrize(
     ("path", "is_there", "effect", "harms"),
     [("/usr/bin/a", True, Effect.STAGES, True), ("/usr/bin/a", False, Effect.BASE, False),

@@ -35,15 +35,17 @@ _SETTINGS: Mapping[Effect, tuple[str, ...]] = {
     Effect.METADATA: ("label ",),
     Effect.ENV: ("env ",),
     Effect.ENTRY: ("entrypoint", "cmd", "healthcheck"),
+    Effect.COMMANDS: ("shell",),
     Effect.STAGES: ("env ", "entrypoint"),  # what only the builder's image brought
     Effect.BASE: ("env ", "entrypoint", "cmd", "healthcheck", "user", "label "),
 }
 # A difference that several effects may bring is put down to the first of these that is declared.
 _SPECIFIC = (
-    Effect.METADATA, Effect.ENV, Effect.ENTRY, Effect.USER, Effect.CACHES, Effect.PACKAGES,
-    Effect.STAGES, Effect.BASE, Effect.FILES,
+    Effect.METADATA, Effect.ENV, Effect.ENTRY, Effect.COMMANDS, Effect.USER, Effect.CACHES,
+    Effect.PACKAGES, Effect.STAGES, Effect.BASE, Effect.FILES,
 )  # fmt: skip
 _ARCHIVE = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|tbz2?|txz|zip|jar|gz|bz2|xz|zst|deb|rpm)\Z")
+_SHELL = re.compile(r"shell ")  # of what set-pipefail declares
 _OWNED = frozenset({"owner", "mode"})
 _INSTALLS = frozenset({Effect.STAGES, Effect.BASE})
 _REMOVES = _INSTALLS | {Effect.PACKAGES}
@@ -66,7 +68,7 @@ def match(
              for f in _found(comparison, declared)]  # fmt: skip
     matches = []
     for transform, change in changes:
-        effects = {claim.effect for claim in change.claims}
+        effects = effects_of([(transform, change)])
         own = tuple(sentence for sentence, effect in found if effect in effects)
         matches.append(Match(transform, change.reason, own))
     return tuple(matches), tuple(sentence for sentence, effect in found if effect is None)
@@ -135,8 +137,12 @@ def harmful(comparison: Comparison, declared: Collection[Effect]) -> frozenset[D
 
 
 def effects_of(changes: Iterable[tuple[str, Change]]) -> frozenset[Effect]:
-    """Return all effects that changes declare."""
-    return frozenset(claim.effect for _, change in changes for claim in change.claims)
+    """Return all effects that changes declare; that on commands, where it is on their shell."""
+    claims = (claim for _, change in changes for claim in change.claims)
+    return frozenset(
+        claim.effect for claim in claims
+        if claim.effect is not Effect.COMMANDS or any(map(_SHELL.match, claim.footprint))
+    )  # fmt: skip
 
 
 def _files(files: Iterable[FileDifference]) -> Iterator[Found]:
