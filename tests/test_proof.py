@@ -610,6 +610,7 @@ def image(files: dict[str, Node], **settings: object) -> Image:
 
 
 FILE = Node(Kind.FILE, 0o644, 0, 0, 10, "a")
+MODULES = "/srv/.venv/lib/python3.12/site-packages/a"
 
 
 @pytest.mark.parametrize(
@@ -619,6 +620,7 @@ FILE = Node(Kind.FILE, 0o644, 0, 0, 10, "a")
         ({"/usr/bin/gcc": FILE}, {}, Effect.PACKAGES),
         ({"/srv/main.go": FILE}, {}, Effect.STAGES),
         ({"/srv/.git/config": FILE}, {}, Effect.FILES),
+        ({}, {f"{MODULES}/__pycache__/a.cpython-312.pyc": FILE}, Effect.FILES),
         ({"/srv/data": FILE}, {"/srv/data": FILE._replace(uid=10001)}, Effect.USER),
         ({"/etc/passwd": FILE}, {"/etc/passwd": FILE._replace(digest="b")}, Effect.USER),
         ({"/usr/lib/libc.so": FILE}, {"/usr/lib/libc.so": FILE._replace(digest="b")}, Effect.BASE),
@@ -633,6 +635,12 @@ def test_a_difference_is_declared_by_its_effect_alone(
     assert (len(matches[0].found), undeclared) == (1, ())
     other = Change("r", (), (Claim(Effect.LAYERS, frozenset({"x"})),))
     assert len(declaring.match([("t", other)], found)[1]) == 1
+
+
+def test_only_compiled_modules_are_added_by_a_change_of_files() -> None:
+    found = compare(image({}), image({f"{MODULES}/__init__.py": FILE}))
+    change = Change("r", (), (Claim(Effect.FILES, frozenset({"x"})),))
+    assert len(declaring.match([("t", change)], found)[1]) == 1
 
 
 def test_settings_are_declared_one_by_one() -> None:

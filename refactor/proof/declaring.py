@@ -45,6 +45,7 @@ _SPECIFIC = (
     Effect.PACKAGES, Effect.STAGES, Effect.BASE, Effect.FILES,
 )  # fmt: skip
 _ARCHIVE = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|tbz2?|txz|zip|jar|gz|bz2|xz|zst|deb|rpm)\Z")
+_COMPILED = re.compile(r"/__pycache__(?:/[^/]+\.pyc)?\Z")
 _SHELL = re.compile(r"shell ")  # of what set-pipefail declares
 _OWNED = frozenset({"owner", "mode"})
 _INSTALLS = frozenset({Effect.STAGES, Effect.BASE})
@@ -168,7 +169,8 @@ def _effects(file: FileDifference) -> frozenset[Effect]:
         found = {effect for effect, groups in _GONE.items() if file.group in groups}
         return frozenset(found | ({Effect.FILES} if _ARCHIVE.search(file.path) else set()))
     if file.how is How.ADDED:
-        return frozenset(effect for effect, groups in _ADDED.items() if file.group in groups)
+        found = {effect for effect, groups in _ADDED.items() if file.group in groups}
+        return frozenset(found | ({Effect.FILES} if _COMPILED.search(file.path) else set()))
     found = {Effect.STAGES, Effect.BASE}
     if set(file.what) <= _OWNED:
         found.add(Effect.USER)
