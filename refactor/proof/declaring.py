@@ -46,7 +46,6 @@ _SPECIFIC = (
 )  # fmt: skip
 _ARCHIVE = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|tbz2?|txz|zip|jar|gz|bz2|xz|zst|deb|rpm)\Z")
 _COMPILED = re.compile(r"/__pycache__(?:/[^/]+\.pyc)?\Z")
-_SHELL = re.compile(r"shell ")  # of what set-pipefail declares
 _OWNED = frozenset({"owner", "mode"})
 _INSTALLS = frozenset({Effect.STAGES, Effect.BASE})
 _REMOVES = _INSTALLS | {Effect.PACKAGES}
@@ -142,7 +141,8 @@ def effects_of(changes: Iterable[tuple[str, Change]]) -> frozenset[Effect]:
     claims = (claim for _, change in changes for claim in change.claims)
     return frozenset(
         claim.effect for claim in claims
-        if claim.effect is not Effect.COMMANDS or any(map(_SHELL.match, claim.footprint))
+        if claim.effect is not Effect.COMMANDS
+        or any(line.startswith("shell ") for line in claim.footprint)
     )  # fmt: skip
 
 
