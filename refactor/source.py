@@ -68,6 +68,19 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
     return "".join(parts)
 
 
+def line_edits(before: str, after: str) -> tuple[Edit, ...]:
+    """Return edits of whole lines that make one text of another."""
+    from difflib import SequenceMatcher
+
+    old, new = (text.splitlines(keepends=True) for text in (before, after))
+    starts = [0, *accumulate(map(len, old))]
+    return tuple(
+        Edit(Span(starts[first], starts[last]), "".join(new[start:end]))
+        for what, first, last, start, end in SequenceMatcher(None, old, new, False).get_opcodes()
+        if what != "equal"
+    )
+
+
 class Moves:
     """Where offsets are after edits, and where they were before."""
 

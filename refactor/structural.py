@@ -72,14 +72,17 @@ class Structural:
 
     def secured(self, before: Build, after: Build) -> Build | str:
         """Return the build before with the arguments as secrets that are claimed to be."""
+        from refactor.effects.passed_secrets import still_passed
         from refactor.effects.secret_mounts import claimed, secured
 
         found = [(claim, claimed(claim.footprint)) for claim in +self.claims]
         wanted = [
             (claim, names) for claim, names in found if claim.effect is Effect.SECRETS and names
         ]
-        for claim, _ in wanted:
+        for claim, names in wanted:
             self.use(claim.effect, *claim.footprint)
+            if names and (place := still_passed(self.around[1], names[1])):
+                return f"{names[1]} is passed as an argument: {place}"
         return secured(before, after, [names for _, names in wanted if names], self.graph)
 
     def piped(self, before: Build, after: Build) -> Build | str:
@@ -173,7 +176,7 @@ class Structural:
         if before.files == after.files:
             return None
         if any(c.effect is Effect.SECRETS for c in +self.claims):
-            return self.read_from_environment()
+            return self.given_otherwise()
         from refactor.effects.ignored import left_out
 
         found = left_out(before.sent, after.sent, build)
@@ -199,6 +202,23 @@ class Structural:
         for claim in claims:
             self.use(claim.effect, *claim.footprint)
         return unlicensed(self.around, build, self.graph, claims, self.assumes)
+
+    def given_otherwise(self) -> str | None:
+        """Compare files that give a secret to a build, or take one, in another way."""
+        from refactor.effects.passed_secrets import claimed, difference
+
+        before, after = self.around
+        passing: dict[str, set[str]] = {}
+        for claim in +self.claims:
+            found = claimed(claim.footprint) if claim.effect is Effect.SECRETS else None
+            if found is not None and self.use(claim.effect, *claim.footprint):
+                passing.setdefault(found[0], set()).add(found[1])
+        if not passing:
+            return self.read_from_environment()
+        if passing.keys() != {p for p, t in after.files.items() if before.files.get(p) != t}:
+            return "files are written of which nothing is claimed"
+        found_ = (difference(self.around, path, frozenset(passing[path])) for path in passing)
+        return next(filter(None, found_), None)
 
     def read_from_environment(self) -> str | None:
         """Compare files in which a value that is claimed is taken from the environment."""

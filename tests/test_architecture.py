@@ -78,6 +78,7 @@ LAYERS = (
         "facts.lines",
         "facts.mentions",
         "facts.numbers",
+        "facts.passed_arguments",
         "facts.pipes",
         "facts.pragmas",
         "facts.rows",

@@ -3,9 +3,13 @@
 The value of a build argument stays in the history of the image, in the build's cache and in its
 attestations, for whoever has one of them. A secret mount gives it to one RUN and is gone with it.
 
-**The build command changes**: the reason of each change says the new one. compose takes `secrets:` of
-the service's `build` and of the file (`environment: NAME`), bake `secret = ["id=NAME,env=NAME"]`, the
-build-push action of GitHub `secrets: |` with `NAME=${{ secrets.NAME }}`. Off by default, for that.
+**The build command changes**: the reason of each change says the new one. Off by default, for that.
+What passes the argument in the repository changes with it: a compose service gets `secrets:` in its
+`build`, and the file the secret (`environment: NAME`); the build-push action of GitHub gets `secrets: |`
+with the expression that its `build-args` had; `--build-arg NAME=$NAME` of `docker build` in a workflow,
+a script or a Makefile becomes `--secret id=NAME,env=NAME`. All of them, or nothing is changed: another
+form of the value, a variable that a script sets for itself, sudo in front of docker, a comment at the
+line, `.env` beside a compose file that has the value, another tool, or a document, are left to a person.
 
 Each RUN behind the declaration that may read the argument gets the mount: those that name it, and those
 that run a program with settings of its own, such as npm. The mount is `required`, so that a build that
@@ -17,16 +21,14 @@ revoked; the difference shows it once more.
 Refusals: X701 the builder or its frontend may not know `env=`, X702 a container reads it (remove it,
 give it when the container starts, revoke it), X703 its value is a placeholder, X704 something else than
 a RUN reads it, or it is not declared on its own, X705 a command leaves it in the layer, X706 a stage
-starts from this one, X707 nothing reads it, X708 another file passes it, X709 a stage of Windows, X710
-a comment is about it.
+starts from this one, X707 nothing reads it, X708 another file passes it, and cannot be changed for
+certain, X709 a stage of Windows, X710 a comment is about it.
 """
 
 from collections.abc import Iterator
 
 from refactor import (
     Change,
-    Claim,
-    Effect,
     Example,
     Phase,
     Refusal,
@@ -38,6 +40,14 @@ from refactor import (
 from refactor.structure import build_secrets
 
 _MOUNT = "--mount=type=secret,id=NPM_TOKEN,env=NPM_TOKEN"
+_PLAIN = "FROM node:22\nARG NPM_TOKEN\nRUN npm ci\n"
+_MOUNTED = f"FROM node:22\nRUN {_MOUNT},required=true npm ci\n"
+_SERVICE = "services:\n  a:\n    build:\n      context: .\n      args:\n        - {}\n"
+_JOB = (
+    "jobs:\n  a:\n    steps:\n      - uses: docker/build-push-action@v6\n        with:\n"
+    "          context: .\n          {}: |\n            NPM_TOKEN=${{{{ secrets.NPM_TOKEN }}}}\n"
+)
+_BUILD = 'docker build --build-arg NPM_TOKEN="$NPM_TOKEN" .\n'
 
 
 @transform(
@@ -61,9 +71,9 @@ _MOUNT = "--mount=type=secret,id=NPM_TOKEN,env=NPM_TOKEN"
         Example("FROM node:22\nARG GIT_TOKEN\nRUN git clone https://$GIT_TOKEN@example.com/a\n", refuses="X705"),
         Example("FROM node:22 AS a\nARG NPM_TOKEN\nRUN npm ci\nFROM a\n", refuses="X706"),
         Example("FROM debian\nARG NPM_TOKEN\nRUN mkdir /a\n", refuses="X707"),
-        Example("FROM node:22\nARG NPM_TOKEN\nRUN npm ci\n", refuses="X708",
-                files=("package.json", "compose.yaml=services:\n  a:\n    build:\n      context: .\n"
-                       "      args:\n        - NPM_TOKEN\n")),
+        Example(_PLAIN, refuses="X708", files=("compose.yaml=" + _SERVICE.format("NPM_TOKEN=abc"),)),
+        Example(_PLAIN, refuses="X708", files=("README.md=    docker build --build-arg NPM_TOKEN=abc .\n",)),
+        Example(_PLAIN, refuses="X708", files=("build.sh=NPM_TOKEN=$(cat a)\n" + _BUILD,)),
         Example("FROM mcr.microsoft.com/windows/servercore:ltsc2022\nARG NPM_TOKEN\nRUN npm ci\n",
                 refuses="X709"),
         Example("FROM node:22\n# a\nARG NPM_TOKEN\n# b\nRUN npm ci\n", refuses="X710"),
@@ -77,7 +87,14 @@ _MOUNT = "--mount=type=secret,id=NPM_TOKEN,env=NPM_TOKEN"
         Example("FROM node:22 AS a\nARG NPM_TOKEN\nENV NPM_TOKEN=${NPM_TOKEN}\nRUN npm ci\n"
                 "FROM node:22\nCOPY --from=a /a /a\n",
                 f"FROM node:22 AS a\nRUN {_MOUNT},required=true npm ci\nFROM node:22\nCOPY --from=a /a /a\n"),
-        Example("FROM node:22\nARG NPM_TOKEN\nRUN npm ci\n", level=Safety.SUGGESTED),
+        Example(_PLAIN, _MOUNTED, files=("compose.yaml=" + _SERVICE.format("NPM_TOKEN"),),
+                others=("compose.yaml=services:\n  a:\n    build:\n      context: .\n      secrets:\n"
+                        "        - NPM_TOKEN\nsecrets:\n  NPM_TOKEN:\n    environment: NPM_TOKEN\n",)),
+        Example(_PLAIN, _MOUNTED, files=(".github/workflows/a.yml=" + _JOB.format("build-args"),),
+                others=(".github/workflows/a.yml=" + _JOB.format("secrets"),)),
+        Example(_PLAIN, _MOUNTED, files=(f"build.sh={_BUILD}",),
+                others=("build.sh=docker build --secret id=NPM_TOKEN,env=NPM_TOKEN .\n",)),
+        Example(_PLAIN, level=Safety.SUGGESTED),
     ],
 )  # fmt: skip
 def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
@@ -104,10 +121,9 @@ def _change(snapshot: Snapshot, plan: build_secrets.Plan) -> Change:
         f"{plan.name} holds {plan.what}, and a build argument stays in the history of the image{revoke}; "
         f"build with: docker build --secret id={plan.name},env={plan.name} .",
         (*gone, *added),
-        tuple(
-            Claim(Effect.SECRETS, build_secrets.footprint(place.stage.label, plan.name))
-            for place in plan.places
-        ),
+        tuple(build_secrets.claims(plan)),
         Safety.RISKY,
         tuple(build_secrets.assumptions(snapshot, plan)),
+        tuple(f"{said.path}:{said.line} passes {said.value}" for said in plan.passing.places),
+        plan.passing.files,
     )

@@ -6,16 +6,19 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from refactor.effects.passed_secrets import footprint as passed_footprint
 from refactor.effects.secret_mounts import footprint as footprint
 from refactor.effects.secret_mounts import is_tested, kept, may_read, names_only
 from refactor.effects.secret_mounts import mount as mount
 from refactor.facts import lines, secret_words
 from refactor.facts.apt import output_stages
 from refactor.facts.caches import own_events
+from refactor.facts.passed_arguments import Passing, as_secret
 from refactor.facts.pragmas import PRAGMA
 from refactor.facts.secrets import Use, declared, secrets
 from refactor.facts.stages import Stage, is_windows
-from refactor.model import Refusal
+from refactor.model import Claim, Effect, Refusal
+from refactor.outside.yaml_tree import Unclear
 from refactor.snapshot import Run, Snapshot
 from refactor.syntax import Instruction
 
@@ -46,6 +49,7 @@ class Plan(NamedTuple):
     """How an argument becomes a secret. `required` is whether no build can do without.
 
     `empty` is whether it is empty for a build that does not pass it, and not unset as a secret is.
+    `passing` are the files that pass it.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Plan(NamedTuple):
     required: bool
     empty: bool
     places: tuple[Place, ...]
+    passing: Passing
 
 
 def plans(snapshot: Snapshot) -> list[Plan | Refusal]:
@@ -65,6 +70,14 @@ def plans(snapshot: Snapshot) -> list[Plan | Refusal]:
     return [_plan(snapshot, name, at) for name, at in found.items()] + _at_run_time(snapshot, found)
 
 
+def claims(plan: Plan) -> Iterator[Claim]:
+    """Yield what a change claims that makes an argument a secret, in all files."""
+    for place in plan.places:
+        yield Claim(Effect.SECRETS, footprint(place.stage.label, plan.name))
+    for file in plan.passing.files:
+        yield Claim(Effect.SECRETS, passed_footprint(file.path, plan.name))
+
+
 def assumptions(snapshot: Snapshot, plan: Plan) -> Iterator[str]:
     """Yield what the project does not say of the builds that pass the secret."""
     yield f"whoever builds passes {plan.name} as a secret"
@@ -74,6 +87,7 @@ def assumptions(snapshot: Snapshot, plan: Plan) -> Iterator[str]:
         yield f"nothing tells an empty {plan.name} from none"
     if "syntax" not in snapshot.dockerfile.directives:
         yield "the builder's Dockerfile frontend is 1.10 or later, as BuildKit's is since 0.16"
+    yield from plan.passing.assumes
 
 
 def _at_run_time(snapshot: Snapshot, arguments: dict[str, int]) -> list[Plan | Refusal]:
@@ -114,8 +128,14 @@ def _plan(snapshot: Snapshot, name: str, at: int) -> Plan | Refusal:
     if empty and strict is not None:
         return Refusal("X703", f"a script tells an empty {name} from none",
                        "drop `set -u`, or the empty value", at)  # fmt: skip
+    try:
+        passing = as_secret(snapshot, name)
+    except Unclear as error:
+        return Refusal("X708", f"{name} is passed as a build argument: {error}",
+                       f"pass it there as a secret: `--secret id={name},env={name}`, or {name} in "
+                       "`secrets:` of the build and of the compose file", at)  # fmt: skip
     required = not empty and not any(is_tested(run.whole, name) for run in runs)
-    return Plan(name, secret.what, literal, required, empty, tuple(found))
+    return Plan(name, secret.what, literal, required, empty, tuple(found), passing)
 
 
 def _unable(snapshot: Snapshot, name: str, at: int) -> Refusal | None:
@@ -135,12 +155,6 @@ def _unable(snapshot: Snapshot, name: str, at: int) -> Refusal | None:
         return Refusal("X702", f"a container finds {name} in its environment",
                        "remove the ENV, if only the build needs it; give it to the container when "
                        "it starts, if not", at)  # fmt: skip
-    passed = snapshot.invocations.passed if snapshot.invocations else ()
-    where = [f"{f.path}, line {f.line}" for f in passed if f.value == name]
-    if where:
-        return Refusal("X708", f"{name} is passed as a build argument: {'; '.join(where[:3])}",
-                       f"pass it there as a secret: `--secret id={name},env={name}`, or {name} in "
-                       "`secrets:` of the build and of the compose file", at)  # fmt: skip
     return None
 
 

@@ -31,7 +31,8 @@ class Invocations:
     `targets` are the stages that builds ask for by name, `arguments` the names of the build
     arguments that they pass, `passed` the same with where, `ports` those in the container, `*` if
     not known. `unknown` holds what could not be read, and what was counted in doubt. `uses` are the
-    containers that are surely this image's, by the build or by a name that no other build gives.
+    containers that are surely this image's, by the build or by a name that no other build gives;
+    `builds` are those that are surely of this Dockerfile, and of no other.
     """
 
     commands: tuple[Invocation, ...] = ()
@@ -43,6 +44,7 @@ class Invocations:
     unknown: tuple[Found, ...] = ()
     uses: tuple[Use, ...] = ()
     passed: tuple[Found, ...] = ()
+    builds: tuple[Build, ...] = ()
 
 
 def invocations(repository: Context, home: str, place: str) -> Invocations:
@@ -73,6 +75,7 @@ def about(found: Survey, home: str, place: str) -> Invocations:
         _once((*found.unknown, *unclear, *decider.doubts.values())),
         tuple(use for use in uses if decider.is_surely_ours(use)),
         _once(Found(name, b.path, b.line) for b in builds for name in b.arguments),
+        _once(build for build in builds if decider.is_surely_built(build)),
     )
 
 
@@ -150,6 +153,10 @@ class _Decider:
             return all(build.exact and build.files == (self.place,) for build in builds)
         known = self.names.agreement(use.image) >= LIKELY
         return known and self.other_names.agreement(use.image) < LIKELY
+
+    def is_surely_built(self, build: Build) -> bool:
+        """Whether a build is of this Dockerfile beyond doubt."""
+        return self.place in build.files and self.built_by(build) == {self.place}
 
     def is_our_image(self, image: str, use: Use) -> bool:
         """Whether an image is this one: by the names that builds give, as far as they tell."""

@@ -130,7 +130,7 @@ def _step(item: Item, path: str, known: dict[str, str], made_up: list[str]) -> B
     names = all_("tags", "image-names", "repository", "repo", "image", "images")
     images = [name for text in names for name in re.split(r"[\n, ]+", text) if name]
     arguments = all_("build-args", "build_args", "arguments", "buildargs")
-    lines = [line.strip() for text in arguments for line in re.split(r"[\n,]", text)]
+    lines = [line.strip(" \t\r\"'") for text in arguments for line in re.split(r"[\n,]", text)]
     return Build(
         "ci", path, item.line, files,
         targets=stages((all_("target") or [""])[0]),

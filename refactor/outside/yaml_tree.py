@@ -60,8 +60,8 @@ class Node:
         return next((value for name, value in self.pairs if name.value == key), None)
 
 
-def trees(text: str) -> tuple[Node, ...]:
-    """Return the documents of a text.
+def trees(text: str, plain: bool = False) -> tuple[Node, ...]:
+    """Return the documents of a text; `plain` is whether it is known to be no template.
 
     Raises Unclear if it is no YAML, a template of YAML, or YAML that readers take differently.
     """
@@ -70,7 +70,7 @@ def trees(text: str) -> tuple[Node, ...]:
 
     if len(text) > MAX_TEXT:
         raise Unclear(f"it has more than {MAX_TEXT} characters")
-    if is_template(text):
+    if not plain and is_template(text):
         raise Unclear("it is a template")
     if _TAB.search(text) or _MARKS.search(text):
         raise Unclear("it is indented with tabs, or has directives or ends of documents")
