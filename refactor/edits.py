@@ -235,6 +235,15 @@ def delete_first_command(snapshot: Snapshot, run: Run) -> tuple[Edit, ...]:
     return delete_command(run, found[0]) if found else ()
 
 
+def delete_last_command(snapshot: Snapshot, run: Run) -> tuple[Edit, ...]:
+    """Delete a RUN's last command, and the RUN if that is all."""
+    assert run.script is not None
+    found = list(run.script.commands())
+    if len(found) == 1:
+        return delete_instruction(snapshot, run.instruction)
+    return delete_command(run, found[-1])
+
+
 def delete_instruction(snapshot: Snapshot, ins: Instruction) -> tuple[Edit, ...]:
     """Delete an instruction's lines; nothing if a comment would be left over."""
     if ins.comments or lines.heading(snapshot, ins):

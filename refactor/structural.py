@@ -83,7 +83,21 @@ class Structural:
             self.use(claim.effect, *claim.footprint)
             if names and (place := still_passed(self.around[1], names[1])):
                 return f"{names[1]} is passed as an argument: {place}"
-        return secured(before, after, [names for _, names in wanted if names], self.graph)
+        found_ = secured(before, after, [names for _, names in wanted if names], self.graph)
+        return found_ if isinstance(found_, str) else self.mounted_files(found_)
+
+    def mounted_files(self, before: Build) -> Build | str:
+        """Return the build before with the files as secrets that are claimed to be."""
+        from refactor.effects.file_secrets import claimed, secured
+
+        wanted: dict[str, set[str]] = {}
+        for claim in [c for c in +self.claims if c.effect is Effect.SECRETS]:
+            path = claimed(claim.footprint)
+            label = next((w[6:] for w in claim.footprint if w.startswith("stage ")), "")
+            if path and self.use(claim.effect, *claim.footprint):
+                wanted.setdefault(path, set()).add(label)
+        around, after = self.around
+        return secured(before, after, around, self.graph, wanted, self.assumes)
 
     def piped(self, before: Build, after: Build) -> Build | str:
         """Return the build before with the shells that claims of `pipefail` give its stages."""
@@ -214,11 +228,26 @@ class Structural:
             if found is not None and self.use(claim.effect, *claim.footprint):
                 passing.setdefault(found[0], set()).add(found[1])
         if not passing:
-            return self.read_from_environment()
+            return self.ignored_secrets()
         if passing.keys() != {p for p, t in after.files.items() if before.files.get(p) != t}:
             return "files are written of which nothing is claimed"
         found_ = (difference(self.around, path, frozenset(passing[path])) for path in passing)
         return next(filter(None, found_), None)
+
+    def ignored_secrets(self) -> str | None:
+        """Compare the rules of the build context, which leave out what is now a secret."""
+        from refactor.effects.file_secrets import difference, left_out
+
+        before, after = self.around
+        claims = [c for c in +self.claims if c.effect is Effect.SECRETS and left_out(c.footprint)]
+        if not claims:
+            return self.read_from_environment()
+        for claim in claims:
+            self.use(claim.effect, *claim.footprint)
+        written = {p for p, text in after.files.items() if before.files.get(p) != text}
+        if len(written) > 1 or not after.sent or not min(written).endswith(after.sent.source):
+            return "files are written of which nothing is claimed"
+        return difference(self.around, frozenset(left_out(c.footprint) for c in claims))
 
     def read_from_environment(self) -> str | None:
         """Compare files in which a value that is claimed is taken from the environment."""

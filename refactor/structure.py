@@ -13,6 +13,7 @@ from refactor.facts import container_settings as container_settings
 from refactor.facts import development as development
 from refactor.facts import leftovers as leftovers
 from refactor.facts import lost_scripts as lost_scripts
+from refactor.facts import mountable_files as mountable_files
 from refactor.facts import non_root as non_root
 from refactor.facts import npm_development as npm_development
 from refactor.facts import purging as purging

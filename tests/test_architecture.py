@@ -101,6 +101,7 @@ LAYERS = (
         "facts.secret_files",
         "facts.slim_bases",
     },
+    {"facts.mountable_files"},
     {"facts.npm_development"},
     {"edits"},
     {f"{what}_edits" for what in "copy metadata move purge split stage user".split()},

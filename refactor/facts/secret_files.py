@@ -52,6 +52,20 @@ def held(snapshot: Snapshot) -> Iterator[Held]:
                 yield Held(what, path, target, offset)
 
 
+def all_held(snapshot: Snapshot) -> Iterator[tuple[str, str, int]]:
+    """Yield each file that a copy takes and that holds a secret: its path, what, and the copy."""
+    sent = snapshot.sent
+    if sent is None:
+        return
+    placed, told = Placed(sent), set()
+    for offset, event in sorted(sources.events(snapshot).items()):
+        for path in sorted((placed.puts(event) or {}).values()):
+            what = "" if path in told else _what(sent, path) or secret_words.of_file(path)
+            if what and sent.kind(path) == "file":
+                told.add(path)
+                yield path, what, offset
+
+
 def _what(sent: Sent, path: str) -> str:
     """Return what secret a file holds, empty if there is none in it."""
     settings, found = secret_words.of_settings(path), secret_words.of_file(path)
