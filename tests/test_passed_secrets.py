@@ -230,6 +230,12 @@ def test_a_command_that_is_left(path: str, text: str) -> None:
     assert refused({path: text}).startswith(f"NPM_TOKEN is passed as a build argument: {path}")
 
 
+def test_a_build_of_the_repository_that_does_without_it_goes_on() -> None:
+    files = {"compose.yaml": COMPOSE.format("        - NPM_TOKEN\n"), "a.sh": "docker build .\n"}
+    found = run(snapshot(FILE, files), "mount-build-secrets")
+    assert found.snapshot.text == MOUNTED.replace(",required=true", "")
+
+
 def test_another_dockerfile_may_be_built_by_the_same_line() -> None:
     files = {
         "a/Dockerfile": FILE, "b/Dockerfile": FILE,

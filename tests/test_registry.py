@@ -90,6 +90,7 @@ OFF = CLASHING | {
     "group-metadata",
     "make-root-read-only",
     "mount-build-secrets",
+    "mount-secret-files",
     "order-metadata",
     "read-secrets-from-environment",
     "require-non-root",

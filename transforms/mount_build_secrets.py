@@ -13,7 +13,8 @@ line, `.env` beside a compose file that has the value, another tool, or a docume
 
 Each RUN behind the declaration that may read the argument gets the mount: those that name it, and those
 that run a program with settings of its own, such as npm. The mount is `required`, so that a build that
-forgets the secret fails, unless a script asks whether it has a value. `ENV T=$T` goes with it in a
+forgets the secret fails, unless a script asks whether it has a value, or a build of the repository does
+without. `ENV T=$T` goes with it in a
 stage that is no image. Unlike an argument, a secret is not part of the cache's key: a new value builds
 nothing anew. A value that stood in the Dockerfile is in the history of the repository, and has to be
 revoked; the difference shows it once more.

@@ -19,7 +19,7 @@ that is not beside the Dockerfile is not known to.
 Refusals: X741 the builder may not know secret mounts, X742 it is not clear what is copied where, X743 a
 container or another stage may read it, X744 a command may read it of which that is not known, X745 no
 program is known to look for it there, X746 .dockerignore cannot leave it out, X747 a command may change
-it, X748 a comment is about it.
+it, X748 a comment is about it, X749 another file builds the image, and would not pass the secret.
 """
 
 from collections.abc import Iterator
@@ -54,6 +54,8 @@ _TOP = "FROM node:22\nWORKDIR /a\n"
         Example(f"{_TOP}COPY .npmrc ./\nRUN npm ci && chown -R node /a\n{_START}", files=_FILES,
                 refuses="X747"),
         Example(f"{_TOP}# ours\nCOPY .npmrc ./\nRUN npm ci\n{_START}", files=_FILES, refuses="X748"),
+        Example(f"{_TOP}COPY .npmrc ./\nRUN npm ci\n{_START}", refuses="X749",
+                files=(*_FILES, "compose.yaml=services:\n  a:\n    build: .\n")),
         Example(f"{_TOP}COPY package.json .npmrc ./\nRUN npm ci && rm -f .npmrc\nCMD npm start\n",
                 f"{_TOP}COPY package.json ./\nRUN {_MOUNT} npm ci\nCMD npm start\n", files=_FILES),
         Example(f"{_TOP}COPY .npmrc ./\nCOPY . .\nUSER node\nRUN npm ci\n{_START}",

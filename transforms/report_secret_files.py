@@ -4,8 +4,9 @@
 key. All stay in the layer, also where a later RUN deletes the file. One RUN gets such a file by
 `RUN --mount=type=secret,id=npmrc,target=/app/.npmrc`, from `docker build --secret id=npmrc,src=.npmrc .`;
 git and ssh ask an agent, by `--mount=type=ssh`; a container gets it when it starts. Then `.dockerignore`
-leaves it out. The COPY is not rewritten: whether nothing reads the file in a container is not in the
-project, and a file that is committed has to be revoked, not moved.
+leaves it out. `mount-secret-files`, which is off by default, does so for some files. The COPY is not
+rewritten here: whether nothing reads the file in a container is not in the project, and a file that is
+committed has to be revoked, not moved.
 
 Files are looked into: settings that name a variable (`${NPM_TOKEN}`), or hold placeholders, are none.
 

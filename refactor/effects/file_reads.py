@@ -120,9 +120,11 @@ class Walk:
         reads = _reads().get(words[0])
         if reads is None or reads & {"any", "cwd", "home", "node", "python"}:
             return Unfit("X744", f"`{text}` may read {self.target}", "give the file to one command")
-        near = [word for word in (*event.argv[1:], *event.redirects) if self.meets(word, event)]
+        near = [word for word in event.argv[1:] if self.meets(word, event)]
+        written = any(self.meets(word, event) for word in event.redirects)
         attributes = words[0] in _ATTRIBUTES and not any(self.name in word for word in near)
-        if near and (mounted or not attributes) and words[0] not in _HARMLESS:
+        named = near and (mounted or not attributes) and words[0] not in _HARMLESS
+        if named or written:
             return Unfit("X747", f"`{text}` may change {self.target}", "leave the file out")
         return None
 

@@ -187,7 +187,7 @@ def _used(build: Build, scope: Scope, around: Surroundings, path: str) -> Scope 
 
 def _covers(source: str, target: str) -> bool:
     """Whether a source of a copy may take a path along."""
-    path = posixpath.normpath(f"/{source}")
+    path = posixpath.normpath("/" + source.lstrip("/"))
     return not _PLAIN.fullmatch(source) or f"{target}/".startswith(path.rstrip("/") + "/")
 
 

@@ -134,7 +134,9 @@ def _plan(snapshot: Snapshot, name: str, at: int) -> Plan | Refusal:
         return Refusal("X708", f"{name} is passed as a build argument: {error}",
                        f"pass it there as a secret: `--secret id={name},env={name}`, or {name} in "
                        "`secrets:` of the build and of the compose file", at)  # fmt: skip
-    required = not empty and not any(is_tested(run.whole, name) for run in runs)
+    known = snapshot.invocations.builds if snapshot.invocations else ()
+    without = any(name not in build.arguments for build in known)
+    required = not (empty or without) and not any(is_tested(run.whole, name) for run in runs)
     return Plan(name, secret.what, literal, required, empty, tuple(found), passing)
 
 

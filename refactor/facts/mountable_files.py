@@ -75,6 +75,11 @@ def _plan(snapshot: Snapshot, path: str, what: str, at: int) -> Plan | Refusal:
                        "build with BuildKit, and name docker/dockerfile:1", at)  # fmt: skip
     if any(is_windows(stage) for stage in snapshot.graph.stages):
         return Refusal("X741", "a stage of Windows has no secret mounts", "copy the file", at)
+    known = snapshot.invocations.builds if snapshot.invocations else ()
+    if build := next((build for build in known if build.kind != "docs"), None):
+        return Refusal("X749", f"{build.path}, line {build.line} builds it, without the secret",
+                       f"pass it there, by `--secret id={secret_id(path)},src={path}` or `secrets:` "
+                       "of the build, and mount it", at)  # fmt: skip
     found = scopes(snapshot.build, snapshot.graph, snapshot, path)
     if isinstance(found, Unfit):
         return Refusal(found.code, found.reason, found.unlock, at)
@@ -117,9 +122,8 @@ def _rules(snapshot: Snapshot, path: str) -> tuple[FileEdits, ...] | Unfit:
                      "give this Dockerfile a .dockerignore of its own")  # fmt: skip
     target = posixpath.join(home, sent.source)
     text = snapshot.read(target) or ""
-    return (
-        FileEdits(target, (Edit(Span(len(text), len(text)), ignored(text, path)[len(text) :]),)),
-    )
+    end = len(text)
+    return (FileEdits(target, (Edit(Span(end, end), ignored(text, path)[end:]),)),)
 
 
 def _named(snapshot: Snapshot, found: tuple[Scope, ...]) -> Iterator[Instruction]:
