@@ -296,8 +296,7 @@ def assumptions(found: tuple[Scope, ...], path: str) -> tuple[str, ...]:
     """Return what the project does not say of those who read the file."""
     said = [
         f"whoever builds passes {path} as a secret",
-        f"what the programs that read {found[0].target} run does not write it, and needs no other "
-        "way to it",
+        f"no script that is run by what reads {found[0].target} writes it, or hands it on",
     ]
     if any(scope.kept for scope in found):
         said.append(f"nothing in a container reads {path}")

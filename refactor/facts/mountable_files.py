@@ -78,7 +78,7 @@ def _plan(snapshot: Snapshot, path: str, what: str, at: int) -> Plan | Refusal:
     known = snapshot.invocations.builds if snapshot.invocations else ()
     if build := next((build for build in known if build.kind != "docs"), None):
         return Refusal("X749", f"{build.path}, line {build.line} builds it, without the secret",
-                       f"pass it there, by `--secret id={secret_id(path)},src={path}` or `secrets:` "
+                       f"pass it there: `--secret id={secret_id(path)},src={path}` or `secrets:` "
                        "of the build, and mount it", at)  # fmt: skip
     found = scopes(snapshot.build, snapshot.graph, snapshot, path)
     if isinstance(found, Unfit):

@@ -45,7 +45,7 @@ def as_secret(snapshot: Snapshot, name: str) -> Passing:
     after = snapshot.with_text(snapshot.text, texts) if texts else snapshot
     if place := still_passed(after, name):
         raise Unclear(f"{place}: it would still be an argument")
-    return Passing(tuple(edits), places, tuple(filter(None, assumes)))
+    return Passing(tuple(edits), places, tuple(filter(None, dict.fromkeys(assumes))))
 
 
 def _rewritten(snapshot: Snapshot, path: str, name: str, lines: set[int]) -> tuple[str, str]:
@@ -77,4 +77,4 @@ def _assumed(snapshot: Snapshot, path: str, name: str, text: str) -> str:
     values = snapshot.read(posixpath.join(posixpath.dirname(path), ".env"))
     if values and re.search(rf"(?m)^[ \t]*(?:export[ \t]+)?{source.value}[ \t]*=", values):
         raise Unclear(f"{source.value} is in .env, where not all releases of compose find secrets")
-    return f"compose is 2.7 or later, and finds {source.value} in its own environment"
+    return f"compose is 2.7 or later, no stack of a swarm, and its environment has {source.value}"
