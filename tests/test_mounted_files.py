@@ -99,6 +99,28 @@ def test_other_files_and_programs() -> None:
     assert "id=netrc,target=/root/.netrc,required=true pip" in mounted(text, **PIP)[0]
 
 
+def test_two_files_of_one_name_are_two_secrets() -> None:
+    stage = "FROM node:22 AS {0}\nWORKDIR /{0}\nCOPY {0}/.npmrc ./\nRUN npm ci\n"
+    text = stage.format("b") + stage.format("c")
+    text += f"FROM node:22\nCOPY --from=b /b/x /x\nCOPY --from=c /c/x /y\n{END}"
+    more = {f"{folder}/.npmrc": FILES[".npmrc"] for folder in "bc"}
+    found = mounted(text, **more)[0]
+    assert "id=b_npmrc,target=/b/.npmrc" in found
+    assert "id=c_npmrc,target=/c/.npmrc" in found
+
+
+def test_a_file_that_is_removed_and_comes_again() -> None:
+    again = "COPY .npmrc ./\nRUN npm ci\nRUN rm -f .npmrc\nRUN make\nCOPY . .\nRUN npm run b\n"
+    text, files = mounted(TOP + again + END)
+    assert files == {".dockerignore": ".npmrc\n"}
+    after = f"RUN {MOUNT} npm ci\nRUN make\nCOPY . .\nRUN {MOUNT} npm run b\n"
+    assert text == TOP + after + END
+    assert refused(TOP + again + "CMD npm start\n") == ["X743"]
+    assert refused(
+        f"{TOP}COPY .npmrc ./\nRUN npm ci\nRUN rm .npmrc\nCOPY . .\nCMD npm start\n"
+    ) == ["X743"]
+
+
 def test_stages_are_looked_at_one_by_one() -> None:
     text = (
         f"{TOP.replace('22', '22 AS b')}COPY package.json .npmrc ./\nRUN npm ci\n"
@@ -143,7 +165,7 @@ def test_a_folder_that_brings_it_is_copied_without_it() -> None:
         ("COPY .npmrc ./\nRUN npm ci && chmod 600 .npmrc\n", "X747"),
         ("COPY .npmrc ./\nRUN chmod 600 .npmrc\nRUN npm ci\n", "X747"),
         ("COPY .npmrc ./\nRUN --mount=type=bind,target=/a npm ci\n", "X747"),
-        ("COPY .npmrc ./\nRUN npm ci && rm .npmrc\nCOPY . .\n", "X747"),
+        ("COPY .npmrc ./\nRUN npm ci\nRUN rm .npmrc\nCOPY . .\nRUN make\n", "X744"),
         ("COPY .npmrc ./\nRUN npm ci > /a/.npmrc\n", "X747"),
         ("COPY .npmrc ./\nRUN if [ -f .npmrc ]; then npm ci; fi\n", "X747"),
         ("COPY .npmrc ./\nRUN cd /b && npm ci\n", "X745"),
@@ -157,6 +179,7 @@ def test_a_folder_that_brings_it_is_copied_without_it() -> None:
         ("COPY .npmrc ./\nCOPY .npmrc /b/\nRUN npm ci\n", "X742"),
         ("ARG A\nCOPY .npmrc ./\nCOPY $A ./\nRUN npm ci\n", "X742"),
         ("COPY .npmrc ./\nCOPY --from=debian /b /a\nRUN npm ci\n", "X742"),
+        ("COPY .npmrc ./\nRUN --mount=type=secret,id=npmrc npm ci\n", "X747"),
         ("COPY .npmrc ./\nRUN npm ci\nONBUILD RUN npm ci\n", "X743"),
         ("COPY .npmrc ./\nRUN npm ci\nHEALTHCHECK CMD npm run h\n", "X743"),
         ('COPY .npmrc ./\nRUN npm ci\nENTRYPOINT ["/b.sh"]\n', "X743"),

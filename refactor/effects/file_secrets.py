@@ -32,8 +32,8 @@ class Scope(NamedTuple):
     """What a stage does with the file.
 
     `named` are the copies that name it, by their event; `brought` is whether another copy brings
-    it. `mounts` are the RUNs that get the mount, `gone` is the event that deletes the file. `kept`
-    is whether the stage's containers had it.
+    it. `mounts` are the RUNs that get the mount, `gone` the events that delete the file. `left` is
+    whether it is there at the end, `kept` whether the stage's containers had it.
     """
 
     stage: int
@@ -41,14 +41,16 @@ class Scope(NamedTuple):
     named: tuple[int, ...]
     brought: bool
     mounts: tuple[int, ...]
-    gone: int | None
+    gone: tuple[int, ...]
+    left: bool
     kept: bool
     flag: tuple[str, str]
 
 
 def secret_id(path: str) -> str:
-    """Return a name for the secret that a file is."""
-    return re.sub(r"\W", "", posixpath.basename(path))
+    """Return a name for the secret that a file is: two files of one name are two secrets."""
+    folder, name = posixpath.split(path)
+    return re.sub(r"\W+", "_", folder) + "_" * bool(folder) + re.sub(r"\W", "", name)
 
 
 def scopes(
@@ -58,7 +60,10 @@ def scopes(
     sent, found = around.sent, []
     if sent is None or not sent.complete:
         return Unfit("X742", "the files of the build context are not all known", "make it smaller")
+    same = re.compile(rf"(?:\A|,)id={secret_id(path)}(?:,|\Z)")
     for index, stage in enumerate(build.stages):
+        if any(same.search(v or "") for event in flat(stage.events) for v in mounts(event)):
+            return Unfit("X747", f"a RUN has a secret {secret_id(path)}", "mount the file by hand")
         if dict(stage.config)["onbuild"]:
             return Unfit("X743", "ONBUILD leaves instructions to other builds", "drop ONBUILD")
         brought = _brought(stage, sent, path)
@@ -129,12 +134,13 @@ def _scope(
         if other and isinstance(event, Copy) and _covers(event.destination.text, target):
             return Unfit("X742", f"`{event.text[:60]}` may bring another {path}", "copy less")
     walk = Walk(stage, image, target, path)
-    gone: int | None = None
+    there = False
+    gone: list[int] = []
     mounted: list[int] = []
     for number, (start, end) in enumerate(zip((0, *stage.runs), stage.runs, strict=False)):
-        own = range(max(start, first), end)
-        events = [at for at in own if not isinstance(stage.events[at], Copy)]
-        if not events or gone is not None:
+        there = there or any(at in brought for at in range(start, end))
+        events = [at for at in range(start, end) if not isinstance(stage.events[at], Copy)]
+        if not there:
             continue
         ends = [at for at in events if walk.removes(stage.events[at])]
         if len(ends) > 1 or (ends and ends[0] != events[-1]):
@@ -144,18 +150,20 @@ def _scope(
             return reads
         if reads:
             mounted.append(number)
-        gone = ends[0] if ends else None
-    if gone is not None and any(at > gone for at in brought):
-        return Unfit("X747", f"{target} comes again after it was removed", "copy it once")
+        gone += ends
+        there = not ends
+    left = there or max(brought) >= (0, *stage.runs)[-1]
     named = tuple(at for at, (_, name) in brought.items() if name)
     flag = f"type=secret,id={secret_id(path)},target={target}" + walk.mode + ",required=true"
     brings = len(named) < len(brought)
-    return Scope(index, target, named, brings, tuple(mounted), gone, False, ("mount", flag))
+    return Scope(
+        index, target, named, brings, tuple(mounted), tuple(gone), left, False, ("mount", flag)
+    )
 
 
 def _used(build: Build, scope: Scope, around: Surroundings, path: str) -> Scope | Unfit:
     """Return the scope with whether containers have the file; or what may read it later."""
-    if scope.gone is not None:
+    if not scope.left:
         return scope
     used = False
     for other in build.stages:
@@ -243,7 +251,7 @@ def mounted(build: Build, scope: Scope, path: str) -> Build:
     layers = stage.layers
     ends = {end: number for number, end in enumerate(stage.runs)}
     for at, event in enumerate(stage.events):
-        if at == scope.gone:
+        if at in scope.gone:
             new: Event | None = None
         elif at in scope.named:
             assert isinstance(event, Copy)
@@ -257,7 +265,7 @@ def mounted(build: Build, scope: Scope, path: str) -> Build:
         events += [new] if new is not None else []
         if at + 1 in ends:
             own = stage.events[stage.runs[ends[at + 1] - 1] if ends[at + 1] else 0 : at + 1]
-            if at == scope.gone and sum(not isinstance(e, Copy) for e in own) == 1:
+            if at in scope.gone and sum(not isinstance(e, Copy) for e in own) == 1:
                 layers -= 1
             else:
                 runs.append(len(events))

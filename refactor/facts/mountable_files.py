@@ -98,7 +98,7 @@ def _plan(snapshot: Snapshot, path: str, what: str, at: int) -> Plan | Refusal:
         for scope in found for run in snapshot.runs
         if run.stage == scope.stage and run.ordinal in scope.mounts
     ]  # fmt: skip
-    removed = [run for scope in found if (run := _removing(snapshot, scope)) is not None]
+    removed = [run for scope in found for run in _removing(snapshot, scope)]
     claims = [
         Claim(Effect.SECRETS, footprint(snapshot.graph.stages[scope.stage].label, path))
         for scope in found
@@ -165,10 +165,10 @@ def _word(snapshot: Snapshot, ins: Instruction, path: str) -> tuple[int, int] | 
     return ins.args_start + places[0][0], ins.args_start + places[0][1]
 
 
-def _removing(snapshot: Snapshot, scope: Scope) -> Run | None:
-    """Return the RUN that ends with the `rm` of the file."""
+def _removing(snapshot: Snapshot, scope: Scope) -> Iterator[Run]:
+    """Yield the RUNs that end with an `rm` of the file."""
+    ends = {at + 1 for at in scope.gone}
     stage = snapshot.build.stages[scope.stage]
-    if scope.gone is None:
-        return None
-    ordinal = stage.runs.index(scope.gone + 1)
-    return next(r for r in snapshot.runs if (r.stage, r.ordinal) == (scope.stage, ordinal))
+    for run in snapshot.runs:
+        if run.stage == scope.stage and not run.triggered and stage.runs[run.ordinal] in ends:
+            yield run
