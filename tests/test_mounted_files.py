@@ -131,6 +131,8 @@ def test_stages_are_looked_at_one_by_one() -> None:
         other = text.replace("/a/node_modules /a/node_modules", wrong)
         assert refused(other) == ["X743"]
     assert refused(text + "FROM b\nRUN x\n") == ["X743"]
+    asked = {"README.md": "    docker build --target b .\n"}
+    assert refused(text, **asked) == ["X743"]
     assert refused(text + "FROM debian\nRUN --mount=from=b,target=/b x\n") == ["X743"]
 
 
@@ -160,6 +162,7 @@ def test_a_folder_that_brings_it_is_copied_without_it() -> None:
         ("COPY .npmrc ./\nRUN echo a >> .npmrc && npm ci\n", "X747"),
         ("COPY .npmrc ./\nRUN npm ci && rm -rf /a\n", "X747"),
         ("COPY .npmrc ./\nRUN rm -rf .n* && npm ci\n", "X747"),
+        ("COPY .npmrc ./\nRUN npm ci --globalconfig /a/.npmrc\n", "X747"),
         ("COPY .npmrc ./\nRUN npm config set a b && npm ci\n", "X747"),
         ("COPY .npmrc ./\nRUN npm ci; rm -f .npmrc; npm run b\n", "X747"),
         ("COPY .npmrc ./\nRUN npm ci && chmod 600 .npmrc\n", "X747"),

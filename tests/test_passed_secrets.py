@@ -88,6 +88,7 @@ def test_two_arguments_of_one_service_and_two_services_of_one_file() -> None:
         ("        - NPM_TOKEN=\n", "no variable"),
         ("        - NPM_TOKEN=${NPM_TOKEN:-}\n", "no variable"),
         ("        NPM_TOKEN: ${NPM_TOKEN:?missing}\n", "no variable"),
+        ("        NPM_TOKEN: $1\n", "no variable"),
         ("        # ours\n        - NPM_TOKEN\n        - A\n", "a comment"),
         ("        - NPM_TOKEN # ours\n        - A\n", "a comment"),
         ("        {NPM_TOKEN: $NPM_TOKEN}\n", "in brackets"),
@@ -108,10 +109,23 @@ def test_what_else_keeps_a_compose_file_as_it_is() -> None:
     assert "no plain list" in refused(
         {"compose.yaml": plain.replace("      args:", "      secrets: [db]\n      args:")}
     )
+    more = {"b/compose.yaml": "services:\n  b:\n    extends:\n      file: ../compose.yaml\n"}
+    assert "extend" in refused({"compose.yaml": plain, **more})
     assert ".env" in refused({"compose.yaml": plain, ".env": "NPM_TOKEN=abc123\n"})
     assert "another Dockerfile" in refused(
         {"compose.yaml": "services:\n", "b/build.sh": "docker build --build-arg NPM_TOKEN $1\n"}
     )
+
+
+def test_a_file_with_many_builds_is_left() -> None:
+    service = "  a{}:\n    build:\n      context: .\n      args:\n        - NPM_TOKEN\n"
+    text = "services:\n" + "".join(service.format(number) for number in range(17))
+    assert "more than 16" in refused({"compose.yaml": text})
+
+
+def test_a_script_with_many_names_takes_little_time() -> None:
+    text = "docker build --build-arg NPM_TOKEN=$T .\n" + "echo $T\n" * 30_000
+    written({"build.sh": text})
 
 
 def test_all_files_are_changed_or_none() -> None:
@@ -207,6 +221,8 @@ def test_a_command(path: str, text: str, given: str, secret: str) -> None:
         ("build.sh", "read -r T\ndocker build --build-arg NPM_TOKEN=$T .\n"),
         ("build.sh", ": ${T:=a}\ndocker build --build-arg NPM_TOKEN=$T .\n"),
         ("build.sh", "source ./env\ndocker build --build-arg NPM_TOKEN=$T .\n"),
+        ("build.sh", "docker build --build-arg NPM_TOKEN=$1 .\n"),
+        ("build.sh", "ssh a <<EOF\ndocker build --build-arg NPM_TOKEN=$T .\nEOF\n"),
         ("build.sh", "sudo docker build --build-arg NPM_TOKEN=$T .\n"),
         ("build.sh", "DOCKER_BUILDKIT=0 docker build --build-arg NPM_TOKEN=$T .\n"),
         ("build.sh", "export DOCKER_BUILDKIT=0\ndocker build --build-arg NPM_TOKEN=$T .\n"),

@@ -19,6 +19,7 @@ from refactor.facts.packages import command_of, unwrap
 from refactor.knowledge import table
 
 _WRITES = frozenset("config c set get login logout adduser add-user token profile".split())
+_NAMES = ("--userconfig=", "--netrc-file=")  # options that read the file they name
 _OTHERS = frozenset("su sudo gosu su-exec runuser setpriv".split())
 _ATTRIBUTES = frozenset({"chown", "chmod", "chgrp"})
 _HARMLESS = frozenset({"cd", "mkdir", "echo"})
@@ -98,7 +99,8 @@ class Walk:
 
     def _reader(self, event: Event) -> Unfit | None:
         assert isinstance(event, Exec)
-        if _WRITES.intersection(event.argv) or event.redirects:
+        named = any(self.name in w and not w.startswith(_NAMES) for w in event.argv)
+        if _WRITES.intersection(event.argv) or event.redirects or named:
             return Unfit("X747", f"`{event.text[:60]}` may write {self.target}",
                          "write settings to another file")  # fmt: skip
         if not self._found(event):

@@ -178,9 +178,11 @@ def _used(build: Build, scope: Scope, around: Surroundings, path: str) -> Scope 
                                  "copy what is needed, by its name")  # fmt: skip
             elif any(f"from={scope.stage}" in (value or "") for value in mounts(event)):
                 return Unfit("X743", "a RUN mounts the stage", "mount what is needed")
-    if used and scope.stage < len(build.stages) - 1:
+    known = around.invocations
+    asked = known is not None and build.stages[scope.stage].name in known.targets
+    if used and not asked and scope.stage < len(build.stages) - 1:
         return scope
-    said = around.invocations.commands if around.invocations else ()
+    said = known.commands if known else ()
     config = dict(build.stages[scope.stage].config)
     programs = {_program(words.argv) for words in said} | {_started(config)}
     if readers := programs - _STARTS:

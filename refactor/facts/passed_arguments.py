@@ -10,9 +10,14 @@ from refactor.effects.passed_secrets import still_passed
 from refactor.model import FileEdits
 from refactor.outside.records import Found
 from refactor.outside.secret_passing import rewritten, root
+from refactor.outside.survey import survey
 from refactor.outside.yaml_tree import Unclear
 from refactor.snapshot import Snapshot
 from refactor.source import Unreadable, line_edits
+
+_EXTENDS = re.compile(
+    r"(?m)^[ \t]*extends:(?:[ \t]*\{|[^\n]*\n[ \t]+(?:service:[^\n]*\n[ \t]+)?file:)"
+)
 
 
 class Passing(NamedTuple):
@@ -54,8 +59,11 @@ def _rewritten(snapshot: Snapshot, path: str, name: str, lines: set[int]) -> tup
     if lines - {build.line for build in ours}:
         raise Unclear("it may be for another Dockerfile")
     text = snapshot.read(path)
-    if text is None:
+    if text is None or snapshot.repository is None:
         raise Unclear("it is not found")
+    composed = {use.path for use in survey(snapshot.repository).uses if use.group}
+    if path in composed and any(_EXTENDS.search(snapshot.read(p) or "") for p in composed):
+        raise Unclear("services of compose files extend others, which take no secrets along")
     return text, rewritten(text, path, name, ours)
 
 
@@ -75,6 +83,8 @@ def _assumed(snapshot: Snapshot, path: str, name: str, text: str) -> str:
         said = f"the value of {name} is in the environment of the commands in {path}"
         return said if by_command else ""
     values = snapshot.read(posixpath.join(posixpath.dirname(path), ".env"))
-    if values and re.search(rf"(?m)^[ \t]*(?:export[ \t]+)?{source.value}[ \t]*=", values):
+    if values and re.search(
+        rf"(?m)^[ \t]*(?:export[ \t]+)?{re.escape(source.value)}[ \t]*=", values
+    ):
         raise Unclear(f"{source.value} is in .env, where not all releases of compose find secrets")
     return f"compose is 2.7 or later, no stack of a swarm, and its environment has {source.value}"

@@ -43,7 +43,7 @@ def passed(words: tuple[Word, ...], name: str) -> Iterator[Passed]:
         if value.partition("=")[0] != name:
             continue
         given = value.partition("=")[2]
-        found = re.fullmatch(r"\$(?:(\w+)|\{(\w+)\})", given)
+        found = re.fullmatch(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", given)
         if (given or "=" in value) and found is None:
             raise Unclear(f"the value of {name} is no variable of its own")
         variable = (found[1] or found[2]) if found else ""
@@ -58,6 +58,8 @@ def as_secret(text: str, bodies: list[str], name: str, make: bool = False) -> st
     """
     if _OLD_BUILDER.search(text):
         raise Unclear("it asks for the builder that knows no secrets")
+    if any("<<" in body for body in bodies):
+        raise Unclear("it writes a script for another shell")
     wanted: list[Passed] = []
     for body in bodies:
         shell = recipe(body) if make else body
@@ -95,15 +97,19 @@ def _exported(text: str, variable: str) -> None:
     if _READS_FILES.search(text):
         raise Unclear("it reads other files, which may set variables")
     for match in re.finditer(rf"(?<![\w-]){variable}(?!\w)", text):
-        read = text[: match.start()].endswith(("$", "${", "$("))
-        if not read or text[match.end() :].startswith((":=", "=")):
-            if re.search(r"--build-arg[ =]\"?\Z", text[: match.start()][-14:]):
+        ahead = text[max(0, match.start() - 14) : match.start()]
+        read = ahead.endswith(("$", "${", "$("))
+        if not read or text.startswith((":=", "="), match.end()):
+            if re.search(r"--build-arg[ =]\"?\Z", ahead):
                 continue  # the name of the argument
             raise Unclear(f"{variable} is set, or named, in it")
 
 
 def _pattern(name: str, make: bool) -> re.Pattern[str]:
-    value = r"\$\$?(?:\{(\w+)\}|(\w+)|\((\w+)\))" if make else r"\$(?:\{(\w+)\}|(\w+))"
+    word = r"([A-Za-z_]\w*)"
+    value = rf"\$(?:\{{{word}\}}|{word})"
+    if make:
+        value = rf"\$\$?(?:\{{{word}\}}|{word}|\({word}\))"
     return re.compile(rf"--build-arg([ =])(\"?){name}(?:=(\"?){value}\3)?\2(?=\s|\Z)", re.MULTILINE)
 
 

@@ -14,6 +14,7 @@ from refactor.outside.secret_options import as_secret
 from refactor.outside.yaml_tree import Node, Unclear, insertion, trees, walk
 from refactor.source import apply
 
+MAX_BUILDS = 16  # of one file: it is read again for each
 ACTION = re.compile(r"docker/build-push-action@")
 WORKFLOW = re.compile(r"(?:\A|/)\.github/workflows/[^/]+\Z")
 _EXPRESSION = re.compile(r"\$\{\{[^{}\n]*\}\}")
@@ -28,6 +29,8 @@ def rewritten(text: str, path: str, name: str, builds: Iterable[Build]) -> str:
     `builds` are all that pass it there. Raises Unclear if any of them cannot be told apart.
     """
     found = tuple(builds)
+    if len(found) > MAX_BUILDS:
+        raise Unclear(f"more than {MAX_BUILDS} builds pass it")
     kinds = {build.kind for build in found}
     if kinds == {"compose"}:
         return _composed(text, name, {build.line for build in found})
@@ -60,7 +63,7 @@ def variable(value: str | None, name: str) -> str:
     """Return the variable of the environment that a compose file takes an argument from."""
     if value is None:
         return name
-    match = re.fullmatch(r"\$(?:(\w+)|\{(\w+)\})", value)
+    match = re.fullmatch(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", value)
     if match is None:
         raise Unclear(f"the value of {name} is no variable of its own")
     return match[1] or match[2]
