@@ -69,16 +69,18 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
 
 
 def line_edits(before: str, after: str) -> tuple[Edit, ...]:
-    """Return edits of whole lines that make one text of another."""
-    from difflib import SequenceMatcher
-
+    """Return the edit of whole lines that makes one text of another; none if they are equal."""
     old, new = (text.splitlines(keepends=True) for text in (before, after))
+    head = tail = 0
+    while head < min(len(old), len(new)) and old[head] == new[head]:
+        head += 1
+    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    if head == len(old) == len(new):
+        return ()
     starts = [0, *accumulate(map(len, old))]
-    return tuple(
-        Edit(Span(starts[first], starts[last]), "".join(new[start:end]))
-        for what, first, last, start, end in SequenceMatcher(None, old, new, False).get_opcodes()
-        if what != "equal"
-    )
+    span = Span(starts[head], starts[len(old) - tail])
+    return (Edit(span, "".join(new[head : len(new) - tail])),)
 
 
 class Moves:
