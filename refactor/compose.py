@@ -15,7 +15,7 @@ from refactor.bound_comments import bound, places
 from refactor.facts.pragmas import is_skipped
 from refactor.facts.secret_words import mask
 from refactor.identity import Identity, Lineage
-from refactor.model import Change, FileEdits, Finding, Notice, Refusal, Safety, Transform
+from refactor.model import Change, FileEdits, Finding, Notice, Refusal, Safety, Transform, occurs
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Moves, Overlap, Span, Unreadable, apply
 from refactor.syntax import ParseError
@@ -234,7 +234,7 @@ def _proposals(run: _Run, transform: Transform) -> list[Change]:
         found: list[Any] = []
         lowered = run.current.fact(_lowered)
         reaches = transform.highest >= run.level
-        if reaches and any(word in lowered for word in transform.triggers):
+        if reaches and occurs(transform.triggers, lowered):
             for finding in transform.propose(run.current, run.options.get(transform.id)):
                 spans = _spans(finding)
                 if not is_skipped(run.current, spans, transform.answers | {transform.id}):

@@ -163,7 +163,7 @@ class ListsWalk:
             if self.lists is not Lists.PRESENT:
                 must = self.lists is Lists.ABSENT and event.must
                 self.found.add(Hazard(self.index.hazard, _subject(found), must))
-        elif may_read(event, self.index):
+        elif self.lists is Lists.ABSENT and may_read(event, self.index):
             plain = sudo.command(event.argv) or event.argv
             self._reader(" ".join((*event.assignments, *plain)))
 

@@ -144,6 +144,14 @@ class Example:
     notices: str = ""
 
 
+def occurs(words: tuple[str, ...], lowered: str) -> bool:
+    """Whether one of the words occurs in a lower-case text."""
+    for word in words:  # no generator: each transform asks this of each text
+        if word in lowered:
+            return True
+    return False
+
+
 Propose = Callable[["Snapshot", Any], Iterable[Finding]]
 
 

@@ -17,7 +17,7 @@ from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from refactor.model import Safety, Transform
+from refactor.model import Safety, Transform, occurs
 
 GROUP = "dockerfile_refactor.transforms"
 OWN = "transforms"
@@ -55,7 +55,7 @@ class Entry:
 
     def concerns(self, lowered: str) -> bool:
         """Whether one of the trigger words occurs in a lower-case text."""
-        return any(word in lowered for word in self.triggers)
+        return occurs(self.triggers, lowered)
 
 
 @lru_cache(maxsize=1)

@@ -85,9 +85,10 @@ class Snapshot:
 
     def fact(self, compute: Callable[[Snapshot], T]) -> T:
         """Return a fact, computed once."""
-        if compute not in self._facts:
-            self._facts[compute] = compute(self)
-        found: T = self._facts[compute]
+        known = self._facts
+        if compute not in known:
+            known[compute] = compute(self)
+        found: T = known[compute]
         return found
 
     def outside(self, compute: Callable[[Snapshot], T]) -> T:

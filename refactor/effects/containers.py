@@ -110,7 +110,7 @@ def _built(found: Needs, stage: Stage, run: set[str]) -> None:
         elif leaves := programs.left_in_home(text, env, run):
             found.stop("U305", f"`{text[:70]}` leaves {leaves}, which only root can read",
                        "install to a folder outside /root")  # fmt: skip
-        elif re.search(r"\bsetcap\b", text):
+        elif "setcap" in text and re.search(r"\bsetcap\b", text):
             found.stop("U303", f"`{text[:70]}` gives a program capabilities")
         elif isinstance(event, Exec):
             _ran(found, event, run)

@@ -10,6 +10,7 @@ from refactor.effects.events import Stage
 
 if TYPE_CHECKING:
     from refactor.effects.stages import Surroundings
+    from refactor.sent import Sent
 
 # Programs whose names are plain words: in a script they count where a command starts.
 _WORDS = frozenset(
@@ -57,14 +58,22 @@ def roots(stage: Stage, around: Surroundings) -> Iterator[Root]:
             yield _root(f"{call.path}:{call.line}", call.text)
     if around.sent is None:
         return
-    names = [path for path, kind in around.sent.files.items() if kind == "file"]
-    for path in [name for name in sorted(names) if _SCRIPT.search(name)][:MAX_SCRIPTS]:
+    for path in _scripts(around.sent):
         text = (around.sent.text(path) or "")[:MAX_SCRIPT]
         code = "\n".join(line for line in text.split("\n") if not line.lstrip().startswith("#"))
         first = text.partition("\n")[0]
         found = _root(path, f"{first}\n{code}" if first.startswith("#!") else code)
         started = {name.rpartition("/")[2] for name in _STARTS.findall(code)}
         yield found._replace(programs=found.programs - (_WORDS - started))
+
+
+def _scripts(sent: Sent) -> list[str]:
+    """Return the paths of scripts and settings; they are looked up once for all Dockerfiles."""
+    if _scripts not in sent.memo:
+        paths = (p for p, kind in sent.files.items() if kind == "file" and _SCRIPT.search(p))
+        sent.memo[_scripts] = sorted(paths)[:MAX_SCRIPTS]
+    found: list[str] = sent.memo[_scripts]
+    return found
 
 
 def _root(where: str, text: str) -> Root:

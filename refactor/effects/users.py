@@ -191,7 +191,8 @@ def home_is_taken(build: Build, index: int, home: str) -> bool:
         made = dict(stage.config)["directories"]
         assert isinstance(made, tuple)
         texts = [*(event.text for event in stage.events), *(path.text for path, _ in made)]
-        if any(re.search(rf"{re.escape(home)}(?![\w.-])", text) for text in texts):
+        own = re.compile(rf"{re.escape(home)}(?![\w.-])")
+        if any(home in text and own.search(text) for text in texts):
             return True
     return False
 

@@ -18,6 +18,7 @@ from refactor.facts.packages import (
 )
 from refactor.hazards import APK_INDEX, Hazard, Lists, ListsWalk, may_read
 from refactor.snapshot import Run, Snapshot
+from refactor.source import Span
 
 _KINDS = {
     "/var/lib/apt/lists": "apt lists", "/var/cache/apt": "apt archives",
@@ -169,8 +170,16 @@ def commands(snapshot: Snapshot, run: Run) -> list[Exec]:
 
 def is_followed(snapshot: Snapshot, run: Run) -> bool:
     """Whether the model knows each command of a RUN that is no trigger."""
-    return not run.triggered and not any(
-        isinstance(event, Verbatim) for event in flat(own_events(snapshot, run))
+    return not run.triggered and run.instruction.span in snapshot.fact(_followed)
+
+
+def _followed(snapshot: Snapshot) -> frozenset[Span]:
+    """Return where the RUNs are that `is_followed` is true of."""
+    return frozenset(
+        run.instruction.span
+        for run in snapshot.runs
+        if not run.triggered
+        and not any(isinstance(event, Verbatim) for event in flat(own_events(snapshot, run)))
     )
 
 

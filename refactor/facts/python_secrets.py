@@ -80,7 +80,7 @@ def _settings(snapshot: Snapshot, sent: Sent) -> dict[str, int]:
         if paths is None and event.origin is None and unknown is None:
             unknown = offset
         for path in (paths or {}).values():
-            if _SETTINGS.search(path) and not _ASIDE.search(path):
+            if path.endswith(".py") and _SETTINGS.search(path) and not _ASIDE.search(path):
                 found.setdefault(path, offset if unknown is None else unknown)
     return found
 

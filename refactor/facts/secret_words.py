@@ -22,11 +22,16 @@ MASK = "****"
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-.]")
 _WORDS = re.compile(r"[A-Za-z]+")
 _ASSIGNED = re.compile(r"(?<![\w$])(\w{3,128})(=[\"']?)([^\s\"'$&|;]+)")
-# Without these no pattern of the table fits: most texts need no closer look.
-_HINT = re.compile(
-    r"A(?:KI|SI|BI|CC)A|AIza|gh[pousr]_|github_pat_|gl\w{2,4}-|xox|hooks\.slack|npm_|pypi-|"
-    r"PRIVATE KEY|eyJ|_live_|SG\.|sk-|hf_|dckr_|@|curl|wget|(?i:authorization)|chpasswd|_authToken"
-)
+# Without one of these no pattern of the table fits: most texts need no closer look.
+_HINTS = {
+    "value": tuple(
+        "AKIA ASIA ABIA ACCA AIza ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- glcbt- "
+        "glptt- glft- glsoat- glimt- xox hooks.slack npm_ pypi- KEY----- eyJ _live_ SG. sk- hf_ "
+        "dckr_".split()
+    ),
+    "credentials": ("@", "-u ", "-u=", "-user", "chpasswd", "_authToken"),
+}
+_HEADER = "author"  # of `Authorization`, in any case
 
 
 class Value(NamedTuple):
@@ -96,18 +101,16 @@ def is_random(value: str) -> bool:
 def values(text: str) -> Iterator[Value]:
     """Yield the secrets that stand in a text as they are, in order; none that a variable holds."""
     text = text[:MAX_TEXT]
-    if not _HINT.search(text):
-        return
-    found = [
-        Value(match.start(), match.end(), what)
-        for pattern, what in _patterns("value")
-        for match in pattern.finditer(text)
-    ]
-    for pattern, what in _patterns("credentials"):
-        for match in pattern.finditer(text):
-            value = match["value"]
-            if "$" not in value and "`" not in value and not is_placeholder(value):
-                found.append(Value(match.start("value"), match.end("value"), what))
+    found: list[Value] = []
+    if _hints(text, "value"):
+        for pattern, what in _patterns("value"):
+            found += (Value(m.start(), m.end(), what) for m in pattern.finditer(text))
+    if _hints(text, "credentials") or _HEADER in text.lower():
+        for pattern, what in _patterns("credentials"):
+            for match in pattern.finditer(text):
+                value = match["value"]
+                if "$" not in value and "`" not in value and not is_placeholder(value):
+                    found.append(Value(match.start("value"), match.end("value"), what))
     end = 0
     for value in sorted(found):
         if value.start >= end:
@@ -115,6 +118,14 @@ def values(text: str) -> Iterator[Value]:
             end = value.end
 
 
+def _hints(text: str, kind: str) -> bool:
+    for hint in _HINTS[kind]:  # no generator: this is asked of each instruction of each file
+        if hint in text:
+            return True
+    return False
+
+
+@lru_cache(maxsize=1024)  # the reasons of refusals, mostly: a few hundred sentences
 def mask(text: str) -> str:
     """Return a text with stars for the secrets in it: those known by their form or their name."""
     found = list(values(text))
