@@ -15,7 +15,7 @@ from refactor.hazards import hazards
 from refactor.sent import MAX_TEXT, Sent, sent
 from refactor.shell import Command, Opaque, Script, read
 from refactor.source import Unreadable, decode, encode
-from refactor.syntax import Dockerfile, Instruction, parse
+from refactor.syntax import Dockerfile, Instruction, parse_again
 from refactor.verify import Evidence
 
 if TYPE_CHECKING:
@@ -139,15 +139,15 @@ class Snapshot:
         return self.fact(_evidence)
 
     def with_text(self, text: str, files: Mapping[str, str] | None = None) -> Snapshot:
-        """Return the same project with another text, parsed afresh, and other files."""
+        """Return the same project with another text, read anew, and other files."""
         files = files or {}
         repository = self.repository
         if files and repository is not None:
             repository = Overlay(repository, {path: encode(t) for path, t in files.items()})
         return Snapshot(
-            self.path, text, parse(text), repository, self.aliases, self.engine, self.published,
-            self.home, self.place, {**self.files, **files}, self.today, {},
-            {} if files else self._surroundings,
+            self.path, text, parse_again(text, self.dockerfile), repository, self.aliases,
+            self.engine, self.published, self.home, self.place, {**self.files, **files},
+            self.today, {}, {} if files else self._surroundings,
         )  # fmt: skip
 
     def read(self, path: str) -> str | None:

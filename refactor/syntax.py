@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import takewhile
 from typing import NamedTuple
 
 from refactor.source import BOM, Span
@@ -198,6 +199,26 @@ def parse(text: str) -> Dockerfile:
     return _Parser(text).parse()
 
 
+def parse_again(text: str, before: Dockerfile) -> Dockerfile:
+    """Return the same as `parse`; what was read of another text is kept up to a difference.
+
+    Items are read from left to right, so that what stands behind an item does not matter to it,
+    unless the text ended there.
+    """
+    kept = list(takewhile(lambda item: _is_same(item.span, before.text, text), before.items))
+    if not any(isinstance(item, Instruction) for item in kept):
+        return parse(text)
+    parser = _Parser(text)
+    parser.items, parser.at = kept, kept[-1].span.end
+    parser.row = text.count("\n", 0, parser.at)
+    parser.escape, parser.directives = before.escape, dict(before.directives)
+    return parser.parse()
+
+
+def _is_same(span: Span, before: str, after: str) -> bool:
+    return span.end < len(before) and after.startswith(before[span.start : span.end], span.start)
+
+
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -210,6 +231,8 @@ class _Parser:
         self._check_line_lengths()
 
     def _check_line_lengths(self) -> None:
+        if len(self.text) <= MAX_LINE_BYTES // 4:
+            return
         for number, line in enumerate(self.lines, 1):
             if len(line) > MAX_LINE_BYTES // 4 and (
                 len(line.encode("utf-8", "surrogateescape")) > MAX_LINE_BYTES
@@ -235,7 +258,7 @@ class _Parser:
 
     def parse(self) -> Dockerfile:
         """Read line by line, as the reference parser does."""
-        directives_allowed = True
+        directives_allowed = not self.items
         while self._more():
             line, start = self._take()
             code = line.rstrip("\r")

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
-from e2b_dockerfile_utils import ShellLex
-from e2b_dockerfile_utils import parse_words as _parse_words
-
 from refactor.syntax import SPACE, Instruction
 
 _NAMES = re.compile(r"\$\{?(\w+)")
@@ -37,14 +34,16 @@ class Value:
 
 def parse_words(text: str, escape: str) -> list[str]:
     """Return the blank-separated words of a line; quotes and escapes stay as they are."""
-    if any(c in text for c in "\"'" + escape):
+    if _is_quoted(text, escape):
         return list(_words(text, escape))
     return [word for word in _SPACES.split(text) if word]
 
 
 @lru_cache(maxsize=4096)
 def _words(text: str, escape: str) -> tuple[str, ...]:
-    return tuple(_parse_words(text, escape))
+    from e2b_dockerfile_utils import parse_words as read  # many a file has no such words
+
+    return tuple(read(text, escape))
 
 
 def expand(word: str, variables: Mapping[str, Value], escape: str = "\\") -> Value:
@@ -55,12 +54,22 @@ def expand(word: str, variables: Mapping[str, Value], escape: str = "\\") -> Val
     return _expanded(word, escape, tuple(found.items()))
 
 
+def _is_quoted(text: str, escape: str) -> bool:
+    return '"' in text or "'" in text or escape in text
+
+
+def _lexed(word: str, escape: str, env: dict[str, str] | None = None) -> str:
+    from e2b_dockerfile_utils import ShellLex  # many a file has nothing to expand
+
+    return ShellLex(escape, env=env).process_word(word)
+
+
 @lru_cache(maxsize=4096)
 def _unquoted(word: str, escape: str) -> Value:
-    if not any(c in word for c in "\"'" + escape):
+    if not _is_quoted(word, escape):
         return Value(word)
     try:
-        return Value(ShellLex(escape).process_word(word))
+        return Value(_lexed(word, escape))
     except ValueError:
         return Value(word, word)
 
@@ -74,7 +83,7 @@ def _expanded(word: str, escape: str, variables: tuple[tuple[str, Value], ...]) 
         if not value.raw and len(value.text) <= MAX_VALUE
     }
     try:
-        text = ShellLex(escape, env=env).process_word(word)
+        text = _lexed(word, escape, env)
     except ValueError:
         text = word
     if "$" not in text and len(env) == len(found):
@@ -99,7 +108,7 @@ def _identity(word: str, escape: str) -> str:
     if _MODIFIER.search(word):
         return f"\ue002{word}"
     try:
-        return ShellLex(escape, env=_Marked()).process_word(word)
+        return _lexed(word, escape, _Marked())
     except ValueError:
         return f"\ue002{word}"
 

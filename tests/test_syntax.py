@@ -1,6 +1,7 @@
 """BuildKit's reading of a text: rule by rule (rule book, section 1), and against BuildKit."""
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -11,7 +12,15 @@ from hypothesis import strategies as st
 
 from refactor.engine import unsound
 from refactor.source import Span, Unreadable, decode
-from refactor.syntax import MAX_LINE_BYTES, Dockerfile, Instruction, ParseError, TriviaKind, parse
+from refactor.syntax import (
+    MAX_LINE_BYTES,
+    Dockerfile,
+    Instruction,
+    ParseError,
+    TriviaKind,
+    parse,
+    parse_again,
+)
 from tests import corpus
 
 
@@ -496,6 +505,33 @@ def test_any_text_is_read_as_buildkit_does(text: str) -> None:
         assert isinstance(mine, str) or "no instructions" in their
     else:
         assert mine == their
+
+
+@settings(max_examples=400, deadline=None)
+@given(texts, st.integers(0, 200), st.integers(0, 20), st.sampled_from(["", "\n", "\\", *PIECES]))
+def test_what_is_kept_of_another_text_is_what_would_be_read(
+    text: str, at: int, length: int, piece: str
+) -> None:
+    changed = text[:at] + piece + text[at + length :]
+    try:
+        before = parse(text)
+    except ParseError:
+        return
+    assert _read(lambda: parse_again(changed, before)) == _read(lambda: parse(changed))
+
+
+def _read(read: Callable[[], Dockerfile]) -> Dockerfile | tuple[str, int]:
+    try:
+        return read()
+    except ParseError as error:
+        return str(error), error.line
+
+
+def test_what_stands_in_front_of_a_difference_is_kept() -> None:
+    before = parse("# escape=`\nFROM a\n# b\nRUN c `\n d\nRUN e\n")
+    after = parse_again(before.text.replace("e\n", "f `\n g\n"), before)
+    assert after.instructions[1] is before.instructions[1]
+    assert [ins.args for ins in after.instructions] == ["a", "c  d", "f  g"]
 
 
 # Files on which we and BuildKit differ, with the reason: what we say, and what BuildKit says.

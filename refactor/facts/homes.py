@@ -9,14 +9,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from refactor.context import Context
 from refactor.facts import sources
-from refactor.outside.bake_files import MAX_TEXT, is_bake
-from refactor.outside.compose_files import COMPOSE, builds
-from refactor.outside.platforms import bake
-from refactor.outside.records import Build
 from refactor.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from refactor.outside.records import Build
 
 
 def home(snapshot: Snapshot) -> str:
@@ -71,7 +71,16 @@ def named_contexts(tree: Context, place: str) -> dict[str, Build]:
 
 @lru_cache(maxsize=32)
 def _builds(tree: Context, folder: str) -> tuple[Build, ...]:
-    paths = [posixpath.join(folder, name) for name in tree.names(folder)]
+    ends = (".yml", ".yaml", ".hcl", ".json")
+    paths = [posixpath.join(folder, name) for name in tree.names(folder) if name.endswith(ends)]
+    if not paths:
+        return ()
+    # The readers of YAML and HCL are many modules.
+    from refactor.outside.bake_files import MAX_TEXT, is_bake
+    from refactor.outside.compose_files import COMPOSE, builds
+    from refactor.outside.platforms import bake
+    from refactor.outside.records import Build
+
     composed = (path for path in paths if COMPOSE.match(posixpath.basename(path)))
     found = [build for path in composed for build in builds(tree, path)]
     for path in filter(is_bake, paths):

@@ -74,6 +74,11 @@ def image(reference: str, aliases: Mapping[str, str]) -> Image:
             tail = reference[len(prefix) :]
             reference = public.partition(":")[0] + tail if tail else public
             break
+    return _image(reference)
+
+
+@lru_cache(maxsize=1024)
+def _image(reference: str) -> Image:
     match = _REFERENCE.match(reference)
     if not match or "$" in reference:
         return Image(reference)
