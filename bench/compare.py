@@ -36,10 +36,10 @@ HADOLINT, TALLY = "hadolint (reports only)", "tally lint --fix"
 BOUNDS = {
     (DEFAULTS, HADOLINT): 4.0,
     (DEFAULTS, TALLY): 15.0,
-    (EVERY, HADOLINT): 2.5,
-    (EVERY, TALLY): 8.0,
+    (EVERY, HADOLINT): 2.8,
+    (EVERY, TALLY): 9.0,
 }
-MAX_START_UPS = 4.5  # of the smallest program that typer makes
+MAX_START_UPS = 4.0  # of the smallest program that typer makes
 MAX_MEGABYTES = 200.0
 TEN_LINES = """FROM python:3.12-slim
 WORKDIR /app
