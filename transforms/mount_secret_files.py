@@ -7,8 +7,8 @@ brings the file too, `.dockerignore` leaves it out in the same change.
 
 **The build command changes**: the reason of each change says the new one. Off by default, for that. The
 mount is `required`: a build that forgets the secret fails. A RUN that does not run as root gets
-`mode=0444`, for only root could read the mount else. Builders before BuildKit 0.9 leave an empty file where
-the mount was. Unlike a file that is copied, a secret is not part of the cache's key: a new one builds nothing
+`mode=0444`, for only root could read the mount else. BuildKit of before 2021 leaves an empty file where
+the mount was (moby/buildkit 1739). Unlike a file that is copied, a secret is not part of the cache's key: a new one builds nothing
 anew. What is in the history of the repository, and in layers that were built, has to be revoked.
 
 All instructions behind the COPY are looked at, in each stage that gets the file: a command has to be a

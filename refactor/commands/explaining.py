@@ -33,7 +33,7 @@ def explain(
     Of a rule of hadolint or a check of BuildKit it says what answers it, of the code of a refusal
     who refuses so, and of what.
 
-    Examples: dfr explain clean-apt-lists, dfr explain DL3008, dfr explain E102
+    Example: dfr explain clean-apt-lists (or DL3008, or E102)
     """
     transforms = [entry.transform for entry in entries()]
     rules = [row for row in table("rules") if row["rule"].lower() == id.lower()]
