@@ -128,24 +128,18 @@ def sort_words(snapshot: Snapshot, run: Run, words: tuple[Word, ...]) -> tuple[E
     spans = [ins.logical.span(run.at(w.start), run.at(w.end)) for w in words]
     if any(spans[0].start <= c.start < spans[-1].end for c in ins.comments):
         return None
-    layout = Layout.of(snapshot, ins)
-    indent = _indent_of(snapshot, spans[-1].start) or _indent_of(snapshot, spans[0].start)
-    cut = f" {layout.escape}{layout.newline}{indent or layout.indent}"
+    layout, text = Layout.of(snapshot, ins), snapshot.text
+    leads = (text[text.rfind("\n", 0, s.start) + 1 : s.start] for s in (spans[-1], spans[0]))
+    indent = next((lead for lead in leads if lead.isspace()), layout.indent)
+    cut = f" {layout.escape}{layout.newline}{indent}"
     found: list[Edit] = []
-    for span, word, text in zip(spans, words, sorted(w.text for w in words), strict=True):
-        if text != word.text:
-            found.append(Edit(span, text))
+    for span, word, name in zip(spans, words, sorted(w.text for w in words), strict=True):
+        if name != word.text:
+            found.append(Edit(span, name))
     for left, right in pairwise(spans):
-        if "\n" not in snapshot.text[left.end : right.start]:
+        if "\n" not in text[left.end : right.start]:
             found.append(Edit(Span(left.end, right.start), cut))
     return tuple(sorted(found, key=lambda edit: edit.span.start))
-
-
-def _indent_of(snapshot: Snapshot, at: int) -> str:
-    """Return what stands in front of a word that begins its line, else nothing."""
-    start = snapshot.text.rfind("\n", 0, at) + 1
-    lead = snapshot.text[start:at]
-    return "" if lead.strip() else lead
 
 
 def delete_words(run: Run, command: Command, count: int) -> tuple[Edit, ...]:
