@@ -48,6 +48,7 @@ _MADE = "RUN python -m compileall -q .\n"
                 refuses="P312", note="sources of Python 2"),
         Example(f"{_FROM}USER 1000\nCOPY . .\n{_END}", files=_FILES, refuses="P314"),
         Example(f"{_FROM}COPY . .\nRUN rm -rf __pycache__\n{_END}", files=_FILES, refuses="P311"),
+        Example(f"{_FROM}RUN uv sync\nCOPY . .\n{_END}", files=_FILES, refuses="P315"),
         Example(f"{_FROM}COPY . .\n{_END}", f"{_FROM}COPY . .\n{_MADE}{_END}", files=_FILES),
         Example(f"{_FROM}# sources\nCOPY --chown=1 . /app/\nENV PYTHONDONTWRITEBYTECODE=1\n",
                 f"{_FROM}# sources\nCOPY --chown=1 . /app/\n{_MADE}ENV PYTHONDONTWRITEBYTECODE=1\n",
