@@ -561,7 +561,10 @@ def test_text_from_a_repository_does_nothing(opened: Opened) -> None:
     assert reader.count(".change") > 0
     names = list(reader.saved()["files"])
     assert results[0].path in names
-    assert set(names) == {result.path for result, _ in made(results)}
+    assert set(names) == {
+        f"{result.path}#{remark.part}" if remark.part else result.path
+        for result, remark in made(results)
+    }
     assert page.title() != ""
 
 
