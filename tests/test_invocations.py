@@ -209,6 +209,15 @@ def test_without_a_name_every_manifest_counts_in_doubt() -> None:
     ]
 
 
+def test_a_build_that_may_be_of_another_dockerfile_makes_no_container_surely_ours() -> None:
+    pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: a, image: r.example/shop}]}\n"
+    build = "steps: [{name: gcr.io/cloud-builders/docker, args: [build, -t, r.example/shop, .]}]\n"
+    files = {"pod.yaml": pod, "ci/cloudbuild.yaml": build}
+    assert [use.path for use in said(files).uses] == ["pod.yaml"]
+    files["two/Dockerfile"] = "FROM scratch\n"
+    assert said(files, "one/Dockerfile", "one").uses == ()
+
+
 def test_a_template_is_read_as_far_as_it_goes() -> None:
     text = """\
 {{- /* a comment

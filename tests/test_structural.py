@@ -236,6 +236,17 @@ def test_what_reviewers_found_wrong_is_refused(
     assert [r.code for _, r in outcome.refusals][:1] == ([code] if code else [])
 
 
+def test_a_copy_behind_an_environment_assumes_that_it_brings_none() -> None:
+    made = "ENV V=/app/venv\nRUN python -m venv $V\nENV PATH=$V/bin:$PATH\n"
+    text = REORDERED.replace("COPY . .\n", f"COPY . .\n{made}")
+    [step] = run(snapshot(text, PROJECT), "copy-manifests-first").steps
+    assert step.change.assumes == (
+        "the build context has no venv, which `COPY . /app/` would put over /app/venv",
+    )
+    found = run(snapshot(text, {**PROJECT, "venv/bin/python": ""}), "copy-manifests-first")
+    assert [refusal.code for _, refusal in found.refusals] == ["C402"]
+
+
 def test_a_slim_base_gets_what_apt_key_starts() -> None:
     text = (
         "FROM python:3.12-bookworm\nRUN curl -s https://x.example/k | apt-key add -\nCMD python\n"

@@ -31,6 +31,7 @@ _LOOKS = {"pip": {"check", "freeze", "list", "show", "debug", "cache"}, "npm": {
 _HARMLESS = frozenset({"set -e", "set pipefail", "set u", "set pipefail u", KNOWN_PROGRAM})
 # An install may write these anew, as they are; what else it writes it is there to write.
 _LOCK = re.compile(r"/(?:[\w.-]*lock[\w.-]*|npm-shrinkwrap\.json|go\.mod|go\.sum)\Z")
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _CD = re.compile(r"cd ([\w@%+=:,./-]+)\Z")
 
 
@@ -64,12 +65,18 @@ def reading(event: Event, placed: Placed, env: Mapping[str, str]) -> Reading | U
                 return Reading(known.reads, known.writes, known.assumes, True)
         if only_cleans(event.argv) or _only_looks(event.argv):
             return Reading(frozenset(), frozenset())
-        if event.argv[1:3] == ("-m", "venv") and len(event.argv) == 4:  # PEP 405: it reads no more
-            return Reading(frozenset(), frozenset({posixpath.join(where or TOP, event.argv[3])}))
+        if _makes_environment(event):  # PEP 405: it reads no more
+            made = _VARIABLE.sub(lambda name: env.get(name[1], name[0]), event.argv[3])
+            if "$" not in made:
+                return Reading(frozenset(), frozenset({posixpath.join(where or TOP, made)}))
     reads, writes = footprint(event)
     if TOP in reads | writes:
         return Unknown("C403", f"`{event.text[:80]}` may read what is copied", _MOVE)
     return Reading(frozenset(f"{path}/" for path in reads), writes)
+
+
+def _makes_environment(event: Exec) -> bool:
+    return event.argv[1:3] == ("-m", "venv") and len(event.argv) == 4
 
 
 _KNOWN = "name sources that are in the build context"
@@ -125,6 +132,10 @@ def passes(
     assumes = list(known.assumes)
     folders = {folder for parent in {p.rpartition("/")[0] for p in files}
                for folder in (parent, *_above(parent))}  # fmt: skip
+    if isinstance(event, Exec) and _makes_environment(event):  # git has none, and a developer may
+        assumes += (f"the build context has no {made.rpartition('/')[2]}, which `{copy.text}` "
+                    f"would put over {made}" for made in known.writes
+                    if made.rpartition("/")[0] in folders)  # fmt: skip
     for path in sorted(known.writes):
         if path.rstrip("/") not in folders and files.keys().isdisjoint((path, *_above(path))):
             continue

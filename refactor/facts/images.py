@@ -13,6 +13,7 @@ from refactor.knowledge import fits, table
 _REFERENCE = re.compile(
     r"(?P<name>[^@:]+(?::\d+/[^@:]+)?)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?\Z"
 )
+_WINDOWS = re.compile(r"servercore|nanoserver|:.*(?:windows|ltsc20\d\d)")
 _DEFAULT_REGISTRY = (
     "docker.io/library/", "index.docker.io/library/", "docker.io/", "library/",
     "amd64/", "arm64v8/", "arm32v7/", "i386/",
@@ -86,9 +87,10 @@ def _image(reference: str) -> Image:
     for prefix in _DEFAULT_REGISTRY:
         name = name.removeprefix(prefix)
     row = _rows().get(name)
+    windows = _WINDOWS.search(f"{name}:{tag}")  # whoever made it, under whatever name
     if row is None:
-        return Image(reference, name, tag)
-    family = Family(_rule(row["family"], tag) or Family.UNKNOWN)
+        return Image(reference, name, tag, Family.WINDOWS if windows else Family.UNKNOWN)
+    family = Family.WINDOWS if windows else Family(_rule(row["family"], tag) or Family.UNKNOWN)
     certain = family is not Family.WINDOWS and (tag or len(row["workdir"].split()) == 1)
     workdir = _rule(row["workdir"], tag) if certain else ""
     return Image(

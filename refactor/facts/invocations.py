@@ -99,6 +99,10 @@ class _Decider:
         others = [build for build in all_builds if place not in self.built_by(build)]
         self.names = Names(image for build in ours for image in build.images)
         self.other_names = Names(image for build in others for image in build.images)
+        sure = [build for build in ours if self.built_by(build) == {place}]
+        unsure = [build for build in all_builds if self.built_by(build) != {place}]
+        self.sure_names = Names(image for build in sure for image in build.images)
+        self.unsure_names = Names(image for build in unsure for image in build.images)
         self.groups: dict[str, list[Use]] = {}
         for use in found.uses:
             if use.group:
@@ -151,8 +155,8 @@ class _Decider:
         builds = [part.build for part in self.parts(use) if part.build]
         if builds:
             return all(build.exact and build.files == (self.place,) for build in builds)
-        known = self.names.agreement(use.image) >= LIKELY
-        return known and self.other_names.agreement(use.image) < LIKELY
+        known = self.sure_names.agreement(use.image) >= LIKELY
+        return known and self.unsure_names.agreement(use.image) < LIKELY
 
     def is_surely_built(self, build: Build) -> bool:
         """Whether a build is of this Dockerfile beyond doubt."""
