@@ -491,7 +491,7 @@ def controls(pairs: Iterable[Pair]) -> Iterator[Pair]:
     ranks: Counter[str] = Counter()
     ranked: list[tuple[int, Pair]] = []
     for pair in pairs:
-        if pair.shells == SHELLS and pair.options == ("-c",):
+        if pair.shells == SHELLS and pair.options == ("-c",) and len(pair.after) == 1:
             ranks[pair.transform] += 1
             ranked.append((ranks[pair.transform], pair))
     mixed = [pair for _, pair in sorted(ranked, key=lambda one: one[0])]
