@@ -1,14 +1,8 @@
-"use strict";
 // Filters the page, and takes down what is decided: in the browser's storage as it comes, and in a
 // file for `dfr fix --decisions` when that is asked for.
 //
 // What is inside a file is in a <noscript>: with scripts it is one piece of text, which becomes
 // elements when the file is opened. So thousands of files load as fast as one.
-
-const element = (id) => document.getElementById(id);
-const data = JSON.parse(element("data").textContent);
-const filter = element("filter");
-const WORDS = { accept: "accepted", decline: "declined", "": "undecided" };
 
 const files = Array.from(document.querySelectorAll(".file > noscript"), (source, at) => {
   const [path, sha256, rows, transforms] = data.files[at];
@@ -26,14 +20,6 @@ changes.forEach((change, number) => (change.number = number));
 const past = []; // what undo takes back: changes with their answers before, and where one was
 let current = null;
 let shown = changes;
-
-function say(sentence) {
-  element("said").textContent = sentence;
-}
-
-function counted(number, noun) {
-  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
-}
 
 // Files, and what is in them.
 
@@ -187,12 +173,7 @@ function save() {
   }
   if (!Object.keys(decided).length) return say("nothing is decided yet");
   const text = JSON.stringify({ version: 1, tool: data.tool, files: decided }, null, 2);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text, "\n"], { type: "application/json" }));
-  link.download = "decisions.json";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-  return say("saved as decisions.json");
+  return download(`${text}\n`);
 }
 
 // Moving.
@@ -286,11 +267,6 @@ function pick({ pick: name, value }) {
 }
 
 // Keys.
-
-function help() {
-  element("keys").showModal();
-  element("keys").querySelector("button").focus();
-}
 
 const KEYS = {
   j: () => step(1), k: () => step(-1), e: expand, u: undo, s: save,

@@ -30,7 +30,7 @@ def document(results: Sequence[Result], about: About) -> str:
     changes = sum(1 for result in results for _ in remarks.of(result, "change"))
     title = f"{counted(changes, 'change')} in {counted(len(results), 'Dockerfile')}"
     return "".join(
-        page(title, ("page.css", "fix.css"), _body(results, about, changes), ("fix.js",))
+        page(title, ("page.css", "fix.css"), _body(results, about, changes), ("page.js", "fix.js"))
     )
 
 

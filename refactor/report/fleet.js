@@ -1,14 +1,9 @@
-"use strict";
 // Takes down what is decided on groups: in the browser's storage as it comes, and in a file for
 // `dfr fleet review --decisions` when that is asked for.
 //
 // Samples are in a <noscript>: with scripts they become elements when their group is opened. A
 // shape group is accepted after its samples were on the screen.
 
-const element = (id) => document.getElementById(id);
-const data = JSON.parse(element("data").textContent);
-const filter = element("filter");
-const WORDS = { accept: "accepted", decline: "declined", "": "undecided" };
 const LETTERS = { accept: "a", decline: "d", "": "." };
 
 const groups = Array.from(element("list").children, (node, at) => {
@@ -21,14 +16,6 @@ const groups = Array.from(element("list").children, (node, at) => {
 const past = []; // what undo takes back
 let current = null;
 let shown = groups;
-
-function say(sentence) {
-  element("said").textContent = sentence;
-}
-
-function counted(number, noun) {
-  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
-}
 
 // Groups, and their samples.
 
@@ -145,12 +132,7 @@ function save() {
   if (!decisions.length) return say("nothing new is decided");
   const rows = decisions.map((row) => `    ${JSON.stringify(row)}`).join(",\n");
   const head = JSON.stringify({ version: 1, tool: data.tool, campaign: data.campaign }, null, 2).slice(0, -2);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([`${head},\n  "decisions": [\n${rows}\n  ]\n}\n`], { type: "application/json" }));
-  link.download = "decisions.json";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-  return say("saved as decisions.json");
+  return download(`${head},\n  "decisions": [\n${rows}\n  ]\n}\n`);
 }
 
 // Moving.
@@ -208,11 +190,6 @@ function pick({ pick: name, value }) {
 }
 
 // Keys.
-
-function help() {
-  element("keys").showModal();
-  element("keys").querySelector("button").focus();
-}
 
 const KEYS = {
   j: () => step(1), k: () => step(-1), e: expand, u: undo, s: save,

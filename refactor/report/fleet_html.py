@@ -45,7 +45,7 @@ def document(
 ) -> str:
     """Return the page."""
     title = f"Campaign {campaign}"
-    sheets, scripts = ("page.css", "fix.css", "fleet.css"), ("fleet.js",)
+    sheets, scripts = ("page.css", "fix.css", "fleet.css"), ("page.js", "fleet.js")
     body = _body(numbers, shown, left, campaign, version)
     return "".join(page(title, sheets, body, scripts))
 
