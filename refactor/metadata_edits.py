@@ -10,6 +10,7 @@ from refactor.edits import Layout, with_comments
 from refactor.facts.adjacent import groups as groups
 from refactor.facts.metadata import IN_ORDER, closing
 from refactor.facts.stages import Stage
+from refactor.model import Unfit as Unfit
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span
 from refactor.syntax import SPACE, Instruction
@@ -25,14 +26,6 @@ def join_pairs(snapshot: Snapshot, instructions: Sequence[Instruction]) -> tuple
     )
 
 
-class Unmoved(NamedTuple):
-    """Why the instructions stay where they are."""
-
-    code: str
-    reason: str
-    unlock: str
-
-
 class _Block(NamedTuple):
     """An instruction with the comments directly above it; the last line's end is no part of it."""
 
@@ -45,7 +38,7 @@ class _Block(NamedTuple):
         return self.span.start < self.ins.span.start
 
 
-def put_in_order(snapshot: Snapshot, stage: Stage) -> tuple[Edit, ...] | Unmoved:
+def put_in_order(snapshot: Snapshot, stage: Stage) -> tuple[Edit, ...] | Unfit:
     """Move each instruction, with the comments directly above it, where the order wants it.
 
     Blank lines stay where they are. No edits if all is in order.
@@ -59,13 +52,13 @@ def put_in_order(snapshot: Snapshot, stage: Stage) -> tuple[Edit, ...] | Unmoved
     gaps = [text[above.span.end : below.span.start] for above, below in pairwise(blocks)]
     region = range(moved[0], moved[-1] + 1)
     if any(text[b.span.end : b.ins.span.end].strip(f"{SPACE}\n") for b in blocks):
-        return Unmoved("O203", "a line goes on, and nothing follows", "delete the `\\` at its end")
+        return Unfit("O203", "a line goes on, and nothing follows", "delete the `\\` at its end")
     if any(gaps[at].strip(f"{SPACE}\n") for at in region[:-1]):
-        return Unmoved("O201", "a comment among them belongs to none of them",
+        return Unfit("O201", "a comment among them belongs to none of them",
                        "move the comment")  # fmt: skip
     old, new = _headings(blocks, gaps), _headings(wanted, gaps)
     if old.intersection(region) or new - old:
-        return Unmoved("O202", "a comment may be about more than the line below it",
+        return Unfit("O202", "a comment may be about more than the line below it",
                        "put a blank line where it ends to count")  # fmt: skip
     return tuple(
         Edit(blocks[at].span, text[wanted[at].span.start : wanted[at].span.end]) for at in moved

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from refactor.source import Edit
 
@@ -112,6 +112,14 @@ class Refusal:
     reason: str
     unlock: str
     offset: int
+
+
+class Unfit(NamedTuple):
+    """Why something stays as it is, where the place of a Refusal is not told yet."""
+
+    code: str
+    reason: str
+    unlock: str
 
 
 @dataclass(frozen=True, slots=True)

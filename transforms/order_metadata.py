@@ -49,7 +49,7 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
     """Look at the end of each stage."""
     for stage in snapshot.graph.stages:
         found = metadata_edits.put_in_order(snapshot, stage)
-        if isinstance(found, metadata_edits.Unmoved):
+        if isinstance(found, metadata_edits.Unfit):
             yield Refusal(*found, metadata.closing(stage)[0].span.start)
         elif found:
             claim = Claim(Effect.METADATA, frozenset({f"stage {stage.label}", metadata.REORDERED}))

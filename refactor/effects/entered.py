@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from refactor.effects.events import Block, Build, Copy, Event, Exec, Stage, Verbatim, flat
 from refactor.facts import paths
+from refactor.model import Unfit as Unfit
 from refactor.words import Value
 
 _PLAIN = re.compile(r"/|/?[\w@%+=,.-]+(?:/[\w@%+=,.-]+)*/?", re.ASCII)
@@ -26,14 +27,6 @@ _TELLS = re.compile(r"(?<![\w-])(?:cd|pushd|popd|pwd|(?:OLD)?PWD)(?![\w-])|~[-+]
 _REMOVES = re.compile(r"(?:.*/)?(?:rm|rmdir|mv|unlink)\Z")
 _MOUNTED = ("/proc", "/sys", "/dev")  # there while a RUN runs, and in no layer
 _DEFAULT_TARGETS = {"secret": "/run/secrets", "ssh": "/run/buildkit"}
-
-
-class Unfit(NamedTuple):
-    """Why a `cd` stays."""
-
-    code: str
-    reason: str
-    unlock: str
 
 
 class Entry(NamedTuple):

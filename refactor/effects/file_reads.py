@@ -11,12 +11,12 @@ import posixpath
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
 from refactor.effects.events import Event, Exec, Stage, Verbatim, flat
 from refactor.facts.images import Image
 from refactor.facts.packages import command_of, unwrap
 from refactor.knowledge import table
+from refactor.model import Unfit as Unfit
 
 _WRITES = frozenset("config c set get login logout adduser add-user token profile".split())
 _NAMES = ("--userconfig=", "--netrc-file=")  # options that read the file they name
@@ -24,14 +24,6 @@ _OTHERS = frozenset("su sudo gosu su-exec runuser setpriv".split())
 _ATTRIBUTES = frozenset({"chown", "chmod", "chgrp"})
 _HARMLESS = frozenset({"cd", "mkdir", "echo"})
 _PLAIN = re.compile(r"[\w@%+=:,./-]*", re.ASCII)
-
-
-class Unfit(NamedTuple):
-    """Why the file stays."""
-
-    code: str
-    reason: str
-    unlock: str
 
 
 def readers_of(path: str) -> frozenset[str]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from refactor.effects.events import Copy, Exec, Stage
 from refactor.facts import paths
+from refactor.model import Unfit as Unfit
 
 _OCTAL = re.compile(r"0?[0-7]{3}\Z")
 _EXECUTABLE = frozenset({"+x", "a+x", "ugo+x", "+rx", "a+rx", "ugo+rx"})
@@ -28,14 +29,6 @@ class Fold(NamedTuple):
 
     flag: tuple[str, str]
     assumes: tuple[str, ...]
-
-
-class Unfit(NamedTuple):
-    """Why a command stays."""
-
-    code: str
-    reason: str
-    unlock: str
 
 
 def fold(copy: Copy, command: Exec) -> Fold | Unfit | None:

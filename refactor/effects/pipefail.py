@@ -15,6 +15,7 @@ from typing import NamedTuple
 from refactor.effects.build import with_shell
 from refactor.effects.events import Block, Build, Event, Exec, Stage, Verbatim, flat
 from refactor.facts.images import Family, Image
+from refactor.model import Unfit as Unfit
 
 BASH = ("/bin/bash", "-o", "pipefail", "-c")
 ASH = ("/bin/ash", "-o", "pipefail", "-c")
@@ -43,14 +44,6 @@ _BASH_ONLY = frozenset(
     "source declare typeset pushd popd dirs shopt let mapfile readarray enable disown caller bind "
     "builtin compgen complete compopt help history logout suspend time".split()
 )
-
-
-class Obstacle(NamedTuple):
-    """Why a stage keeps its shell."""
-
-    code: str
-    reason: str
-    unlock: str
 
 
 def shell_for(image: Image) -> tuple[str, ...]:
@@ -106,36 +99,36 @@ def affected(build: Build, index: int, start: int, command: tuple[str, ...]) -> 
     return Affected(stages, tuple(events))
 
 
-def obstacle(found: Affected, command: tuple[str, ...], image: Image) -> Obstacle | None:
+def obstacle(found: Affected, command: tuple[str, ...], image: Image) -> Unfit | None:
     """Return what another shell would break, if anything."""
     for stage in found.stages.values():
         if dict(stage.config)["onbuild"]:
-            return Obstacle("P105", "ONBUILD commands get the shell too", "write SHELL by hand")
+            return Unfit("P105", "ONBUILD commands get the shell too", "write SHELL by hand")
     for event in found.events:
         if why := _hinders(event, command == BASH, image.family in _DASH):
             return why
     return None
 
 
-def _hinders(event: Event, bash: bool, dash: bool) -> Obstacle | None:
+def _hinders(event: Event, bash: bool, dash: bool) -> Unfit | None:
     if any(isinstance(part, Verbatim) for part in flat((event,))):
         told = " ".join(event.text.split())[:40]
-        return Obstacle("P102", f"not read: `{told}`", "write it in plain POSIX shell")
+        return Unfit("P102", f"not read: `{told}`", "write it in plain POSIX shell")
     text = _with_redirects(event)
     if _EARLY.search(text):
-        return Obstacle("P103", "a reader may stop early, which then fails the pipe", _READS_ALL)
+        return Unfit("P103", "a reader may stop early, which then fails the pipe", _READS_ALL)
     if _FAILING.search(text):
-        return Obstacle("P104", "a command in front of a pipe may fail harmlessly",
+        return Unfit("P104", "a command in front of a pipe may fail harmlessly",
                         "append `|| true` to it, in parentheses")  # fmt: skip
     if _decides(event, False) or ("|" in "".join(re.findall(r"\$\(.*\)|`.*`", text))
                                   and not isinstance(event, Exec)):  # fmt: skip
-        return Obstacle("P104", "a pipe decides what runs", "write SHELL by hand")
+        return Unfit("P104", "a pipe decides what runs", "write SHELL by hand")
     if bash and any(_inherits(part) for part in flat((event,))):
-        return Obstacle(
+        return Unfit(
             "P106", "`set -e` holds in $( ) for sh, and not for bash", "write SHELL by hand"
         )
     if dash and (name := _differs(event)):
-        return Obstacle("P106", f"`{name}` is another one in bash", "write SHELL by hand")
+        return Unfit("P106", f"`{name}` is another one in bash", "write SHELL by hand")
     return None
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from refactor.facts import lines
 from refactor.facts.pragmas import PRAGMA
+from refactor.model import Unfit as Unfit
 from refactor.snapshot import Snapshot
 from refactor.syntax import SPACE, Instruction
 from refactor.words import is_legacy, pairs, parse_words
@@ -15,19 +16,11 @@ from refactor.words import is_legacy, pairs, parse_words
 _USED = re.compile(r"\$\{?(\w+)")
 
 
-class Hindrance(NamedTuple):
-    """Why an instruction does not join those above it."""
-
-    code: str
-    reason: str
-    unlock: str
-
-
 class Group(NamedTuple):
     """Instructions whose pairs can be those of one, and why the one below does not join them."""
 
     instructions: tuple[Instruction, ...]
-    hindrance: Hindrance | None
+    hindrance: Unfit | None
     below: Instruction | None
 
 
@@ -68,29 +61,29 @@ def _variables(snapshot: Snapshot, ins: Instruction) -> tuple[set[str], set[str]
     return {key.strip("\"'") for key, _ in keys}, set(_USED.findall(ins.args))
 
 
-def _clash(ins: Instruction, twice: set[str], used: set[str]) -> Hindrance | None:
+def _clash(ins: Instruction, twice: set[str], used: set[str]) -> Unfit | None:
     if twice:
-        return Hindrance("G202", f"{min(twice)} is set twice", "keep the last one")
+        return Unfit("G202", f"{min(twice)} is set twice", "keep the last one")
     if used and ins.keyword == "ENV":
-        return Hindrance("G203", f"{min(used)} is set in one line and used in another",
+        return Unfit("G203", f"{min(used)} is set in one line and used in another",
                          "none: all pairs of an ENV see the variables before it")  # fmt: skip
     return None
 
 
-def _apart(snapshot: Snapshot, above: Instruction, ins: Instruction) -> Hindrance | None:
+def _apart(snapshot: Snapshot, above: Instruction, ins: Instruction) -> Unfit | None:
     """Return why the pairs of two instructions are not one list."""
     escape = snapshot.dockerfile.escape
     if is_legacy(above, escape) or is_legacy(ins, escape):
-        return Hindrance("G201", "`KEY value` takes the whole line as its value",
+        return Unfit("G201", "`KEY value` takes the whole line as its value",
                          "write it as `KEY=value`")  # fmt: skip
     words = [*parse_words(above.args, escape), *parse_words(ins.args, escape)]
     if parse_words(f"{above.args} {ins.args}", escape) != words:
-        return Hindrance("G204", "a quote is not closed", "close it")
+        return Unfit("G204", "a quote is not closed", "close it")
     if _is_read(snapshot, above) or _is_read(snapshot, ins):
-        return Hindrance("G205", "a tool reads the line together with the comment above it",
+        return Unfit("G205", "a tool reads the line together with the comment above it",
                          "group by hand what the comment is not of")  # fmt: skip
     if any(comment.start < ins.logical.home(ins.args_start) for comment in ins.comments):
-        return Hindrance("G206", "a comment stands between keyword and pairs", "move the comment")
+        return Unfit("G206", "a comment stands between keyword and pairs", "move the comment")
     return None
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from refactor.effects.lowering import INNER_LIST, OUTLIVING, REHASHED, REMOUNTED
 from refactor.facts.packages import program
+from refactor.model import Unfit as Unfit
 from refactor.shell import AndOr, Command, Compound, Node, Pipeline, Script, Sequence
 from refactor.snapshot import Run
 
@@ -30,14 +31,6 @@ class Join(NamedTuple):
     braces_left: bool = False
     braces_right: bool = False
     skip: int = 0
-
-
-class Hindrance(NamedTuple):
-    """Why two scripts are not joined."""
-
-    code: str
-    reason: str
-    unlock: str
 
 
 _STATE = frozenset(
@@ -88,11 +81,11 @@ class Joined(NamedTuple):
         return Joined(self.first, right, how.operator, length, size)
 
 
-def join(row: Joined, right: Run) -> Join | Hindrance:
+def join(row: Joined, right: Run) -> Join | Unfit:
     """Return how a RUN is added to those joined so far."""
     left = row.last
     if _flags(left) != _flags(right):
-        return Hindrance("M101", "the flags differ", "give both the same flags")
+        return Unfit("M101", "the flags differ", "give both the same flags")
     for run in (left, right):
         if run.script is None or not run.script.body.parts:
             return _unread(run)
@@ -100,7 +93,7 @@ def join(row: Joined, right: Run) -> Join | Hindrance:
     assert left.script
     assert right.script
     if row.length + _length(right) > MAX_SCRIPT or row.size + _size(right) > MAX_COMMANDS:
-        return Hindrance("M110", "the joined script is too long", "none needed")
+        return Unfit("M110", "the joined script is too long", "none needed")
     for script, is_left in ((left.script, True), (right.script, False)):
         if found := _hazard(script, is_left):
             return found
@@ -123,54 +116,50 @@ def _flags(run: Run) -> list[tuple[str, str | None]]:
     return sorted((f.name, f.value) for f in run.instruction.flags)
 
 
-def _unread(run: Run) -> Hindrance:
+def _unread(run: Run) -> Unfit:
     if run.opaque in ("exec form", "a heredoc"):
-        return Hindrance("M105", f"{run.opaque}", "write it in shell form")
+        return Unfit("M105", f"{run.opaque}", "write it in shell form")
     if "comment" in run.opaque:
-        return Hindrance("M108", "a # comment ends the command", "put the comment on its own line")
+        return Unfit("M108", "a # comment ends the command", "put the comment on its own line")
     if run.opaque == "not a POSIX shell":
-        return Hindrance("M107", "the shell is not known", "none needed")
-    return Hindrance("M107", f"not read: {run.opaque}", "write it in plain POSIX shell")
+        return Unfit("M107", "the shell is not known", "none needed")
+    return Unfit("M107", f"not read: {run.opaque}", "write it in plain POSIX shell")
 
 
-def _hazard(script: Script, is_left: bool) -> Hindrance | None:
+def _hazard(script: Script, is_left: bool) -> Unfit | None:
     for node in _nodes(script.body):
         if isinstance(node, Sequence) and "&" in node.separators:
-            return Hindrance("M103", "a process in the background", "keep it in a RUN of its own")
+            return Unfit("M103", "a process in the background", "keep it in a RUN of its own")
     for command in script.commands():
         name = (command.name or "").rpartition("/")[2]
         if name in _LEAVES:
-            return Hindrance("M104", f"`{name}` ends the shell's script", "keep it apart")
+            return Unfit("M104", f"`{name}` ends the shell's script", "keep it apart")
         if OUTLIVING.match(started := program(command)):
-            return Hindrance("M103", f"`{started}` may leave a process", "keep it apart")
+            return Unfit("M103", f"`{started}` may leave a process", "keep it apart")
     if REMOUNTED.search(script.text):
-        return Hindrance("M104", "a file that Docker mounts anew for each RUN", "keep it apart")
+        return Unfit("M104", "a file that Docker mounts anew for each RUN", "keep it apart")
     if _PROCESS.search(script.text):
-        return Hindrance("M104", "the shell's own process number", "keep it apart")
+        return Unfit("M104", "the shell's own process number", "keep it apart")
     return _state(script) if is_left else None
 
 
-def _state(script: Script) -> Hindrance | None:
+def _state(script: Script) -> Unfit | None:
     """Return what a left side leaves in the shell for the right side."""
     for command in _unscoped(script.body):
         if not command.words:
             what = command.assignments[0].text.partition("=")[0]
-            return Hindrance("M104", f"sets {what} in the shell", "isolate it by ( )")
+            return Unfit("M104", f"sets {what} in the shell", "isolate it by ( )")
         if command.name in _STATE and not _sets_errexit(command):
-            return Hindrance("M104", f"`{command.name}` changes the shell", "isolate it by ( )")
+            return Unfit("M104", f"`{command.name}` changes the shell", "isolate it by ( )")
         if "${" in script.text and re.search(r"\$\{\w+:?=", script.text):
-            return Hindrance("M104", "an expansion sets a variable", "isolate it by ( )")
+            return Unfit("M104", "an expansion sets a variable", "isolate it by ( )")
         if command.name in ("read", "getopts", "mapfile", "let"):
-            return Hindrance("M104", f"`{command.name}` sets a variable", "isolate it by ( )")
+            return Unfit("M104", f"`{command.name}` sets a variable", "isolate it by ( )")
         if _updates_itself(command):
-            return Hindrance(
-                "M104", f"`{command.name}` replaces itself", "keep it in a RUN of its own"
-            )
+            return Unfit("M104", f"`{command.name}` replaces itself", "keep it in a RUN of its own")
     for node in _nodes(script.body):
         if isinstance(node, Compound) and node.kind in ("for", "function"):
-            return Hindrance(
-                "M104", f"a {node.kind} leaves a name in the shell", "isolate it by ( )"
-            )
+            return Unfit("M104", f"a {node.kind} leaves a name in the shell", "isolate it by ( )")
     return None
 
 
@@ -202,21 +191,21 @@ def _unscoped(node: Node) -> Iterator[Command]:
 
 def _algebra(
     shell_errexit: bool, first: Script, last: Script, right: Script, operator: str
-) -> Join | Hindrance:
+) -> Join | Unfit:
     # Braces have made a chain of what was joined by &&.
     one = Body.CHAIN if operator == "&&" else body(first)
     two = body(right)
     if shell_errexit and (one, two) != (Body.CHAIN, Body.CHAIN):
-        return Hindrance("M102", "the shell itself has -e", "write both as chains of &&")
+        return Unfit("M102", "the shell itself has -e", "write both as chains of &&")
     if one is Body.ERREXIT:
         return _after_errexit(first, last, right, two)
     if two is Body.ERREXIT or any(c.name == "set" for s in (last, right) for c in s.commands()):
-        return Hindrance("M102", "set -e: joining with && would disable it", "write it with &&")
+        return Unfit("M102", "set -e: joining with && would disable it", "write it with &&")
     return Join("&&", one is not Body.CHAIN, two is not Body.CHAIN)
 
 
-def _after_errexit(first: Script, last: Script, right: Script, two: Body) -> Join | Hindrance:
-    refused = Hindrance("M102", "set -e: joining would change what it covers", "write both with &&")
+def _after_errexit(first: Script, last: Script, right: Script, two: Body) -> Join | Unfit:
+    refused = Unfit("M102", "set -e: joining would change what it covers", "write both with &&")
     setting, end = first.body.parts[0], last.body.parts[-1]
     if any(c.name == "set" for c in first.commands() if c != setting):
         return refused

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from refactor import shell
 from refactor.effects.pipefail import (
-    Obstacle,
+    Unfit,
     affected,
     assumptions,
     is_piped,
@@ -41,7 +41,7 @@ class Kept(NamedTuple):
     """A stage that keeps its shell, and the RUN where that shows."""
 
     run: Run
-    why: Obstacle
+    why: Unfit
 
 
 def plans(snapshot: Snapshot) -> Iterator[Plan | Kept]:
@@ -62,7 +62,7 @@ def plans(snapshot: Snapshot) -> Iterator[Plan | Kept]:
 def _judge(snapshot: Snapshot, run: Run, stage: Stage, start: int) -> Plan | Kept:
     command = shell_for(stage.image)
     if not command:
-        why = Obstacle("P101", "whether the image has bash is not known", "write SHELL by hand")
+        why = Unfit("P101", "whether the image has bash is not known", "write SHELL by hand")
         return Kept(run, why)
     found = affected(snapshot.build, stage.index, start, command)
     for index in found.stages:
@@ -71,7 +71,7 @@ def _judge(snapshot: Snapshot, run: Run, stage: Stage, start: int) -> Plan | Kep
             shells = ins.keyword in _STARTS and ins.json is None and ins.args.upper() != "NONE"
             if ins.span.start > first and shells:
                 reason = f"the shell of {ins.keyword} would change too"
-                return Kept(run, Obstacle("P105", reason, "write it in exec form"))
+                return Kept(run, Unfit("P105", reason, "write it in exec form"))
     if hindrance := obstacle(found, command, stage.image):
         return Kept(run, hindrance)
     targets = snapshot.invocations.targets if snapshot.invocations else frozenset()

@@ -24,7 +24,7 @@ from refactor.effects.purge_needs import (
 from refactor.effects.purges import claimed
 from refactor.facts import artefacts, libraries, python_split, removable, rows
 from refactor.facts.installs import Unknown
-from refactor.facts.joining import Hindrance
+from refactor.facts.joining import Unfit
 from refactor.facts.packages import bare_name
 from refactor.facts.stages import Stage
 from refactor.hazards import APK_INDEX
@@ -159,7 +159,7 @@ def _judge(snapshot: Snapshot, scene: Scene, parts: list[_Part]) -> Plan | Obsta
     return _plan(snapshot, scene, together, group)
 
 
-def _apart(hindrance: Hindrance | None, first: _Part) -> Obstacle:
+def _apart(hindrance: Unfit | None, first: _Part) -> Obstacle:
     reason = hindrance.reason if hindrance else "one of the RUNs is no chain of &&"
     return Obstacle("S540", f"what uses it is in another layer: {reason}", _ELSEWHERE,
                     first.run.instruction)  # fmt: skip

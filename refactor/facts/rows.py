@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from refactor.facts.joining import Hindrance, Join, Joined, join
+from refactor.facts.joining import Join, Joined, Unfit, join
 from refactor.facts.packages import manager_name, only_cleans
 from refactor.facts.pragmas import PRAGMA, skips
 from refactor.model import Claim, Effect
@@ -63,30 +63,28 @@ def neighbours(snapshot: Snapshot) -> Iterator[tuple[Run, ...]]:
 _REGION = re.compile(r"#\s*(?:\[(?:START|END)\b|(?:end)?region\b|(?:tag|end)::|snippet-)", re.I)
 
 
-def _comments(snapshot: Snapshot, group: Sequence[Run], right: Run) -> Hindrance | None:
+def _comments(snapshot: Snapshot, group: Sequence[Run], right: Run) -> Unfit | None:
     """Return what the comments around two RUN instructions have against one."""
     first = group[0].instruction.span.start
     between = snapshot.text[group[-1].instruction.span.end : right.instruction.span.start]
     if crosses_pragmas(snapshot, group, right):
-        return Hindrance("M109", "ignore comments of both", "write one above both")
+        return Unfit("M109", "ignore comments of both", "write one above both")
     if any(_REGION.match(line.strip()) for line in between.split("\n")):
-        return Hindrance("M109", "a region of the text ends or begins", "none needed")
+        return Unfit("M109", "a region of the text ends or begins", "none needed")
     end = right.instruction.span.end
     below = snapshot.text[end : snapshot.text.find("\n", end) + 1 or None].split()
     if between.strip() and below and below[0].upper() not in ("RUN", "#", "FROM", "CMD"):
-        return Hindrance("M109", "a comment heads more than the second", "insert a blank line")
+        return Unfit("M109", "a comment heads more than the second", "insert a blank line")
     line = snapshot.text.rfind("\n", 0, first)
     above = snapshot.text[snapshot.text.rfind("\n", 0, max(line, 0)) + 1 : max(line, 0)]
     if above.lstrip().startswith("#") and not between.strip() and "\n" in between:
-        return Hindrance(
-            "M109", "a comment heads only the first", "delete the blank line, or comment"
-        )
+        return Unfit("M109", "a comment heads only the first", "delete the blank line, or comment")
     return None
 
 
 def groups(
     snapshot: Snapshot, row: Sequence[Run], keep_caches: bool = False
-) -> Iterator[Group | tuple[Run, Hindrance]]:
+) -> Iterator[Group | tuple[Run, Unfit]]:
     """Yield what of a row of neighbours becomes one, and where and why a join is not made.
 
     `keep_caches`: two expensive steps stay apart, and so does what would be hard to read as one.
@@ -97,11 +95,11 @@ def groups(
         how = join(state, right)
         more = costs(right)
         if isinstance(how, Join) and keep_caches and cost and more and cost != more:
-            how = Hindrance("M111", "two expensive steps: each keeps its cache", "none needed")
+            how = Unfit("M111", "two expensive steps: each keeps its cache", "none needed")
         if isinstance(how, Join) and keep_caches and _braces_lines(how, runs[-1], right):
-            how = Hindrance("M112", "braces around several lines", "write it as a chain of &&")
+            how = Unfit("M112", "braces around several lines", "write it as a chain of &&")
         if isinstance(how, Join) and keep_caches and emptied & _managers(right):
-            how = Hindrance("M113", "each empties the cache for itself", "join them by hand")
+            how = Unfit("M113", "each empties the cache for itself", "join them by hand")
         if isinstance(how, Join):
             how = _comments(snapshot, runs, right) or how
         if isinstance(how, Join):
