@@ -214,7 +214,8 @@ def _text_of(file: Path) -> str:
 def _named_by(name: str, text: str) -> Iterator[str]:
     """Yield the Dockerfiles that a compose or bake file names, from its own folder."""
     if is_bake(name):
-        for target in bake_files.read(name, text).targets if "dockerfile" in text else ():
+        targets = bake_files.read(name, text).targets if "dockerfile" in text else ()
+        for target in bake_files.whole(targets):
             for found in target.texts("dockerfile"):
                 yield posixpath.join(next(iter(target.texts("context")), "."), found)
     elif "dockerfile" in text:

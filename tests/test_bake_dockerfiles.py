@@ -14,6 +14,8 @@ from refactor.inline import refactored
 from refactor.model import Safety
 from refactor.outside.bake_files import context, read
 from refactor.outside.inline_dockerfiles import blocks, held, place, replaced
+from refactor.outside.platforms import bake
+from refactor.outside.records import Build
 from refactor.outside.yaml_tree import Unclear
 from refactor.project import Site
 from refactor.syntax import parse
@@ -192,6 +194,68 @@ def test_other_bake_files_say_where_it_is_built() -> None:
     assert isinstance(refused, Refused)
 
 
+INHERITED = """\
+target "common" {
+  context = "app"
+  args = { A = 1, B = 2 }
+  contexts = { base = "docker-image://debian" }
+  target = "prod"
+}
+target "web" {
+  inherits = ["common"]
+  args = { C = 3 }
+  target = null
+}
+target "job" {
+  inherits = ["web", "late"]
+  dockerfile = "job.Dockerfile"
+}
+target "late" { target = "late" }
+target "away" {
+  inherits = ["metadata"]
+}
+target "named" {
+  inherits = ["metadata"]
+  dockerfile = "cwd://named.Dockerfile"
+}
+target "round" { inherits = ["trip"] }
+target "trip" { inherits = ["round"] }
+target "twice" {
+  context = "./app/"
+  dockerfile = "./app/twice.Dockerfile"
+}
+"""
+
+
+def test_what_is_inherited_is_known() -> None:
+    found = {build.line: build for build in bake("docker-bake.hcl", INHERITED)}
+    names = {target.line: target.name for target in read("docker-bake.hcl", INHERITED).targets}
+    said = {
+        names[line]: (build.files, build.targets, build.arguments, build.contexts)
+        for line, build in found.items()
+        if isinstance(build, Build)
+    }
+    assert said == {
+        "common": (("app/Dockerfile",), ("prod",), ("A", "B"), ("base",)),
+        "web": (("app/Dockerfile",), ("prod",), ("A", "B", "C"), ("base",)),
+        "job": (("app/job.Dockerfile",), ("late",), ("A", "B", "C"), ("base",)),
+        "late": (("Dockerfile",), ("late",), (), ()),
+        "away": (("*",), (), (), ()),
+        "named": (("named.Dockerfile",), (), (), ()),
+        "round": (("*",), (), (), ()),
+        "trip": (("*",), (), (), ()),
+        "twice": (("app/app/twice.Dockerfile", "app/twice.Dockerfile"), (), (), ()),
+    }
+
+
+def test_bake_is_run_in_the_folder_of_its_file_or_in_the_repository() -> None:
+    text = 'target "a" {\n  dockerfile = "docker/Dockerfile.debian"\n  target = "run"\n}\n'
+    tree = MemoryContext({"docker/docker-bake.hcl": text.encode(), "docker/Dockerfile.debian": b""})
+    assert invocations(tree, "", "docker/Dockerfile.debian").targets == {"run"}
+    tree = MemoryContext({"docker/docker-bake.hcl": text.encode(), "a/Dockerfile.debian": b""})
+    assert invocations(tree, "", "a/Dockerfile.debian").targets == {"run"}  # it may be that one
+
+
 def test_how_a_target_is_built_is_said_of_the_dockerfile_in_it() -> None:
     text = HCL.replace("  args", '  target = "dev"\n  args')
     other = 'target "b" {\n  inherits = ["a"]\n  target = "test"\n  args = { B = "" }\n}\n'
@@ -199,7 +263,7 @@ def test_how_a_target_is_built_is_said_of_the_dockerfile_in_it() -> None:
     found = invocations(tree, "", place("docker-bake.hcl", "a"))
     assert (set(found.targets), set(found.arguments)) == ({"dev", "test"}, {"T", "B"})
     beside = invocations(tree, "", "Dockerfile")
-    assert (set(beside.targets), set(beside.arguments)) == ({"test"}, {"B"})
+    assert (beside.targets, beside.arguments) == (frozenset(), frozenset())
     assert held(tree, "docker-bake.hcl#a").startswith(b"FROM debian:${T}\n")
 
 

@@ -81,6 +81,8 @@ WRITES = {"app.py": "import os\nos.makedirs('data', exist_ok=True)\nopen('data/a
 PORT = {"server.js": "require('http').createServer().listen(8080)\n"}
 FLASK = {"app.py": "import flask\nflask.Flask('a').run(port=8000)\n"}
 COMPOSE = "services:\n  web:\n    build: .\n    volumes: [{}]\n    ports: ['8000:8000']\n"
+WEB = "services:\n  web:\n    build: .\n"
+POD = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: a\n    image: me/a\n"
 GO = {"main.go": 'package main\nfunc main() { http.ListenAndServe(":8080", nil) }\n'}
 PARENT = "FROM python:3.12-slim AS b\nRUN useradd -u 1001 w\n"
 CASES = [
@@ -155,6 +157,9 @@ CASES = [
          "FROM python:3.12-slim\nWORKDIR /home/app\nRUN groupadd --gid 10001 appuser \\\n"
          "    && useradd --no-log-init --uid 10001 --gid appuser --create-home "
          f"--shell /usr/sbin/nologin appuser\nCOPY . .\n{USER}{CMD}", FLASK),
+    Case("no-rights-that-are-asked-for", f"{COPY}{CMD}", f"{SLIM}{CREATED}COPY . .\n{USER}{CMD}",
+         FLASK | {"compose.yaml": f"{WEB}    privileged: false\n    cap_add: []\n    devices:\n"
+                  "    pid: service:db\n"}),
     Case("what-a-reader-may-try", f"{COPY}{CMD}", f"{SLIM}{CREATED}COPY . .\n{USER}{CMD}",
          FLASK | {"README.md": "```\ndocker build -t a .\ndocker run a apt-get update\n```\n"}),
     Case("a-script", f'{COPY}ENTRYPOINT ["./run.sh"]\n{CMD}',
@@ -197,6 +202,17 @@ REFUSED = [
     ("U303", f"{COPY}{CMD}", {"app.py": "import os\nos.system('useradd x')\n"}),
     ("U303", f"{COPY}{CMD}", {"app.py": "", "compose.yaml": COMPOSE.format(
         "/var/run/docker.sock:/var/run/docker.sock")}),
+    *[("U303", f"{COPY}{CMD}", {"app.py": "", "compose.yaml": f"{WEB}    {right}\n"})
+      for right in ("privileged: true", "cap_add: [NET_ADMIN]", "devices: [/dev/fuse]", "pid: host",
+                    "privileged: $P", "privileged: false\n    cap_add:\n      - SYS_TIME")],
+    ("U303", f"{COPY}{CMD}", {"app.py": "", "run.sh":
+                              "docker build -t a .\ndocker run --rm --cap-add=SYS_PTRACE a\n"}),
+    ("U303", f"{COPY}{CMD}", {"app.py": "", "run.sh":
+                              "docker build -t a .\ndocker run --privileged -d a\n"}),
+    *[("U303", f"{COPY}{CMD}", {"app.py": "", "run.sh": "docker build -t me/a .", "pod.yaml":
+                                f"{POD}{right}"})
+      for right in ("  hostPID: true\n", "    securityContext: {privileged: true}\n",
+                    "    securityContext: {capabilities: {add: [NET_ADMIN]}}\n")],
     ("U303", f'{NODE}CMD ["npm", "start"]\n', {"package.json": '{"scripts": {"start": "nginx"}}'}),
     ("U303", f"{COPY}{CMD}", {"app.py": "", "compose.yaml": COMPOSE.format("a:/b") +
                               "    command: cron -f\n"}),

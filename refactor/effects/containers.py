@@ -164,6 +164,9 @@ def _used(found: Needs, stage: Stage, around: Surroundings) -> None:
         return
     if (named := around.invocations.targets) and stage.name not in named:
         return  # what is mounted is mounted on the stages that are asked for
+    for right in around.invocations.rights:
+        reason = f"{right.path}:{right.line} gives `{right.value}`, of which only root has the use"
+        found.stop("U303", reason, "leave it out there, if it is not needed")
     for mount in around.invocations.mounts:
         where = f"{mount.path}:{mount.line}"
         if mount.source.endswith(_SOCKET) or mount.target.endswith(_SOCKET):

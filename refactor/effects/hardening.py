@@ -124,6 +124,7 @@ def _said_of(use: Use, parts: tuple[Use, ...], known: Invocations) -> Invocation
         targets=known.targets if use.build is None else frozenset(use.build.targets),
         mounts=tuple(mount for part in parts for mount in part.mounts),
         ports=tuple(port for part in parts for port in part.ports),
+        rights=tuple(right for part in parts for right in part.rights),
     )
 
 

@@ -30,9 +30,10 @@ class Invocations:
 
     `targets` are the stages that builds ask for by name, `arguments` the names of the build
     arguments that they pass, `passed` the same with where, `ports` those in the container, `*` if
-    not known. `unknown` holds what could not be read, and what was counted in doubt. `uses` are the
-    containers that are surely this image's, by the build or by a name that no other build gives;
-    `builds` are those that are surely of this Dockerfile, and of no other.
+    not known, `rights` those over the host that only root has in the container. `unknown` holds
+    what could not be read, and what was counted in doubt. `uses` are the containers that are surely
+    this image's, by the build or by a name that no other build gives; `builds` are those that are
+    surely of this Dockerfile, and of no other.
     """
 
     commands: tuple[Invocation, ...] = ()
@@ -41,6 +42,7 @@ class Invocations:
     users: tuple[Found, ...] = ()
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Found, ...] = ()
+    rights: tuple[Found, ...] = ()
     unknown: tuple[Found, ...] = ()
     uses: tuple[Use, ...] = ()
     passed: tuple[Found, ...] = ()
@@ -72,6 +74,7 @@ def about(found: Survey, home: str, place: str) -> Invocations:
         _once(user for use in uses for user in use.users),
         _once(mount for use in uses for mount in use.mounts),
         _once(port for use in uses for port in use.ports),
+        _once(right for use in uses for right in use.rights),
         _once((*found.unknown, *unclear, *decider.doubts.values())),
         tuple(use for use in uses if decider.is_surely_ours(use)),
         _once(Found(name, b.path, b.line) for b in builds for name in b.arguments),

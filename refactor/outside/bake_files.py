@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ BAKE = re.compile(r"docker-bake[\w.-]*\.(?:hcl|json)\Z")
 MAX_TEXT = 256 * 1024
 MAX_DEPTH = 60
 MAX_TARGETS = 500
+_MERGED = frozenset({"args", "contexts", "labels"})
 _JSON = "x = "  # makes an attribute of a value
 
 
@@ -52,11 +53,15 @@ class Value:
 
 @dataclass(frozen=True)
 class Target:
-    """A target of a bake file; of a key that is given twice the later value counts."""
+    """A target of a bake file; of a key that is given twice the later value counts.
+
+    `open` is whether it inherits from a target that is not known.
+    """
 
     name: str
     line: int
     fields: Mapping[str, Value]
+    open: bool = False
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the texts of a value; none if there is no such key, or it is null."""
@@ -118,6 +123,42 @@ def _is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def whole(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Return targets with what they inherit from each other.
+
+    The value of a later parent counts, and that of the target itself before all; of the maps that
+    are merged, each key. Source: `Target.Merge` of docker/buildx.
+    """
+    known = {target.name: target for target in targets}
+    made: dict[str, Target] = {}
+
+    def made_of(target: Target) -> Target:
+        made[target.name] = replace(target, open=True)  # what a circle comes back to
+        parents = [
+            made.get(name) or made_of(known[name]) if name in known else None
+            for name in target.texts("inherits")
+        ]
+        fields: Mapping[str, Value] = {}
+        for parent in (*filter(None, parents), target):
+            fields = _merged(fields, parent.fields)
+        unknown = any(parent is None or parent.open for parent in parents)
+        made[target.name] = replace(target, fields=fields, open=unknown)
+        return made[target.name]
+
+    return tuple(made.get(target.name) or made_of(target) for target in targets)
+
+
+def _merged(first: Mapping[str, Value], then: Mapping[str, Value]) -> dict[str, Value]:
+    found = dict(first)
+    for key, value in then.items():
+        old = found.get(key)
+        if old and key in _MERGED and "map" == old.kind == value.kind:
+            found[key] = replace(value, fields={**old.fields, **value.fields})
+        elif old is None or value.written != "null":
+            found[key] = value
+    return found
 
 
 def context(targets: Sequence[Target], name: str) -> str:

@@ -23,7 +23,7 @@ from refactor.outside.records import (
     split,
     stages,
 )
-from refactor.outside.yaml_items import Item, documents, filled
+from refactor.outside.yaml_items import NOTHING, Item, documents, filled
 
 MAX_YAML = 256 * 1024
 COMPOSE = re.compile(r"(?:docker-)?compose[\w.-]*\.ya?ml\Z")
@@ -78,6 +78,7 @@ def _service(name: str, service: Item, path: str, folder: str) -> Use:
         users=tuple(Found(user.text, path, user.line) for user in service.all("user") if user),
         mounts=tuple(_mounts(service, path)),
         ports=tuple(_ports(service, path)),
+        rights=tuple(_rights(service, path)),
     )  # fmt: skip
 
 
@@ -171,3 +172,11 @@ def _ports(service: Item, path: str) -> Iterator[Found]:
             text = port(item.text) if item.kind == "text" else target
             if text:
                 yield Found(f"{text}/udp" if protocol == "udp" else text, path, item.line)
+
+
+def _rights(service: Item, path: str) -> Iterator[Found]:
+    for key in ("privileged", "cap_add", "devices", "pid"):
+        for item in service.all(key):
+            text = ", ".join(filter(None, item.texts())) or ", ".join(item.fields)
+            if text.lower() not in NOTHING and (key != "pid" or text == "host"):
+                yield Found(f"{key}: {text}", path, item.line)

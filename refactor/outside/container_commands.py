@@ -269,7 +269,15 @@ def _run(words: tuple[Word, ...], place: Place, service: bool) -> Iterator[Recor
         image="" if service else name, of=name if service else "", names=found.all("name"),
         commands=tuple(said), users=_found(found.all("user"), place), mounts=_mounts(found, place),
         ports=_found((port(text) for text in found.all("publish", "expose")), place),
+        rights=_found(_rights(found), place),
     )  # fmt: skip
+
+
+def _rights(found: Options) -> Iterator[str]:
+    for name, value in found.given:
+        given = name == "privileged" and value != "false"
+        if given or (name in ("cap-add", "device") and value) or (name, value) == ("pid", "host"):
+            yield f"--{name} {value}".rstrip()
 
 
 def _exec(words: tuple[Word, ...], place: Place) -> Iterator[Record]:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from refactor.outside.records import Use
-from refactor.outside.yaml_items import Item, documents, walk
+from refactor.outside.yaml_items import NOTHING, Item, documents, walk
 from refactor.outside.yaml_tree import Node, Unclear, trees
 
 Read = Callable[[str], str | None]
-_OFF = frozenset({"", "false", "no", "off", "~", "null"})
 # Keys of a compose service by which it gets more of the host than others, or what is not known.
 _MORE = (
     "privileged pid ipc uts cgroup userns_mode devices device_cgroup_rules extends gpus "
@@ -152,7 +151,9 @@ def privileged(found: Place) -> str:
 def _more(found: Place) -> str:
     own = found.own
     for key in _MORE:
-        if any(item.parts or item.fields or item.text.lower() not in _OFF for item in own.all(key)):
+        if any(
+            item.parts or item.fields or item.text.lower() not in NOTHING for item in own.all(key)
+        ):
             return key
     if own.get("network_mode").text == "host":
         return "network_mode: host"
@@ -173,9 +174,9 @@ def _added(drop: Item, add: Item) -> str:
 def _pod_more(found: Place) -> str:
     spec, security = found.pod, found.own.get("securityContext")
     for key in _HOST:
-        if spec.get(key).text.lower() not in _OFF:
+        if spec.get(key).text.lower() not in NOTHING:
             return key
-    if security.get("privileged").text.lower() not in _OFF:
+    if security.get("privileged").text.lower() not in NOTHING:
         return "privileged"
     given = security.get("capabilities")
     if more := _added(given.get("drop"), given.get("add")):

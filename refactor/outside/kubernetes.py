@@ -9,7 +9,7 @@ from dataclasses import replace
 from refactor.outside.container_commands import Place, build
 from refactor.outside.records import Found, Invocation, Mount, Record, Use
 from refactor.outside.shell_lines import Word
-from refactor.outside.yaml_items import Item, walk
+from refactor.outside.yaml_items import NOTHING, Item, walk
 
 _TEMPLATE = "a template is read without what it is filled with"
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
@@ -48,6 +48,7 @@ def read(document: Item, path: str, template: bool = False) -> Iterator[Record]:
                 yield from build(words, Place("kubernetes", path, container.line, ("",)))
             else:
                 found = _container(container, path, name, volumes, users)
+                found = replace(found, rights=tuple(_rights(container, pod, path)))
                 yield replace(found, unclear=_TEMPLATE) if template else found
 
 
@@ -120,3 +121,15 @@ def _ports(item: Item, path: str) -> Iterator[Found]:
                 number = probe.get(way, "port")
                 if number.text.isdigit():
                     yield Found(number.text, path, number.line)
+
+
+def _rights(item: Item, pod: Item, path: str) -> Iterator[Found]:
+    security = item.get("securityContext")
+    for name, value in (
+        ("privileged", security.get("privileged")),
+        ("capabilities: add", security.get("capabilities", "add")),
+        ("hostPID", pod.get("hostPID")),
+    ):
+        text = ", ".join(value.texts())
+        if text.lower() not in NOTHING:
+            yield Found(f"{name}: {text}", path, value.line)

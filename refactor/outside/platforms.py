@@ -156,29 +156,36 @@ def procfile(path: str, text: str) -> Iterator[Record]:
 def bake(path: str, text: str) -> Iterator[Record]:
     """Read the targets of a bake file, in HCL or JSON.
 
-    What a target inherits, or another bake file says of it, is not followed: its Dockerfile may be
-    any that is not named by itself.
+    What another bake file says of a target is not followed: its Dockerfile may be any, unless it is
+    named. Paths are relative to where bake is run, which may be the repository.
     """
     found = bake_files.read(path, text)
     if not found.sound:
         yield Found("not read as a bake file", path, 0)
-    for target in found.targets:
-        yield _target(target, path)
+    owners = {id(t.fields[BAKE_KEY]): t.name for t in found.targets if BAKE_KEY in t.fields}
+    for target in bake_files.whole(found.targets):
+        inline = target.fields.get(BAKE_KEY)
+        yield _target(target, path, owners.get(id(inline), ""))
 
 
-def _target(target: Target, path: str) -> Build:
+def _target(target: Target, path: str, owner: str) -> Build:
+    """Return what a target builds; `owner` is the one in which its Dockerfile stands."""
+
     def one(key: str) -> str:
-        return next(iter(target.texts(key)), "")
+        return next(iter(target.texts(key)), "").removeprefix("cwd://")
 
     folder = posixpath.dirname(path)
-    named, inline = one("dockerfile"), BAKE_KEY in target.fields
-    context = one("context")
-    open_ = not named and ("inherits" in target.fields or (not context and "override" in path))
-    files = dockerfiles((folder,), context or ".", named, from_context=True)
-    if inline:
-        files, open_ = (place(path, target.name),), False
+    folders = dict.fromkeys((folder, ""))
+    named, context = one("dockerfile"), one("context")
+    files = dockerfiles(folders, context or ".", named, from_context=True)
+    if context.strip("./") and named.startswith(f"{context.rstrip('/')}/"):
+        files += dockerfiles(folders, ".", named)  # files that other programs build have it so
+    if owner:
+        files = (place(path, owner),)
+    elif not named and (target.open or (not context and "override" in path)):
+        files = ("*",)
     return Build(
-        "bake", path, target.line, ("*",) if open_ else files, exact=not open_,
+        "bake", path, target.line, files,
         context=joined(folder, context or "."),
         targets=stages(one("target")), arguments=target.names("args"),
         images=target.texts("tags"), contexts=target.names("contexts"),

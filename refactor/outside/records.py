@@ -77,8 +77,8 @@ class Use:
 
     It is that of an `image` or a `build`, or it is named as `of`: a service, container or pod;
     `names` are the names that it can itself be called by. Uses of one `group` are one container:
-    a service that several compose files of a folder describe. `unclear` says what of it is not
-    known.
+    a service that several compose files of a folder describe. `rights` are those over its host that
+    only root has in it. `unclear` says what of it is not known.
     """
 
     path: str
@@ -92,6 +92,7 @@ class Use:
     users: tuple[Found, ...] = ()
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Found, ...] = ()
+    rights: tuple[Found, ...] = ()
     unclear: str = ""
 
 

@@ -18,6 +18,7 @@ _DIRECTIVE = re.compile(r"^[ \t]*(?:\{\{.{0,300}?\}\}|\{%.{0,300}?%\})[ \t]*$", 
 _COMMENT = re.compile(r"\{\{-?\s*/\*.{0,4000}?\*/\s*-?\}\}|\{#.{0,4000}?#\}", re.S)
 _EXPRESSION = re.compile(r"\$?\{\{(.{0,300}?)\}\}|\{%.{0,300}?%\}")
 _SIMPLE = re.compile(r"-?\s*[\w.$]*?(\w+)\s*-?\Z")
+NOTHING = frozenset({"", "false", "no", "off", "~", "null"})  # of what is asked for or not
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 
