@@ -1,5 +1,5 @@
-"""Keeps what is generated of the documentation true: parts of the README, docs/rules.md, and what
-the commands print that the pages show.
+"""Keeps what is generated of the documentation true: parts of the README, docs/rules.md,
+docs/practices.md, and what the commands print that the pages show.
 
 python -m bench.docs          write them
 python -m bench.docs --check  exit with 1 if they are out of date
@@ -17,11 +17,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from refactor.knowledge import table
+from refactor.model import Transform
 from refactor.registry import entries
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 RULES = ROOT / "docs" / "rules.md"
+PRACTICES = ROOT / "docs" / "practices.md"
 _COMMAND = re.compile(r"^\$ .*\n(?:> ?.*\n)*", re.MULTILINE)
 RULES_HEAD = """# Rules of other tools
 
@@ -34,6 +36,25 @@ what will not come.
 | rule | what it finds | transform, or why there is none |
 |---|---|---|
 """
+PRACTICES_HEAD = """# Practices of the guides
+
+What answers the advice that guides for containers give: transforms, some of which only tell,
+commands, or the reason why there is nothing. `dfr explain "CIS 4.1"` says so on the command line.
+
+<!-- written by `python -m bench.docs` from refactor/knowledge/practices.tsv and the transforms -->
+"""
+GUIDES = {
+    "Docker": "[Building best practices](https://docs.docker.com/build/building/best-practices/) "
+    "of Docker's documentation, as of November 2026",
+    "OWASP": "The rules of OWASP's [Docker Security Cheat Sheet]"
+    "(https://cheatsheetseries.owasp.org/cheatsheets/Docker_Security_Cheat_Sheet.html), as of "
+    "November 2026",
+    "CIS": "Section 4 of the [CIS Docker Benchmark](https://www.cisecurity.org/benchmark/docker) "
+    "1.6.0, on images and what builds them",
+    "Kubernetes": "The [Pod Security Standards](https://kubernetes.io/docs/concepts/security/"
+    "pod-security-standards/), level restricted",
+    "Python": "What guides for Python in containers add",
+}
 
 
 def transforms() -> str:
@@ -51,16 +72,35 @@ def rules() -> str:
     answers: dict[str, list[str]] = {}
     for entry in entries():
         for rule in entry.transform.answers:
-            off = "" if entry.transform.default else " (when asked for)"
-            told = all(example.after is None for example in entry.transform.examples)
-            off = " (told: what to write is not in the file)" if told else off
-            answers.setdefault(rule, []).append(f"`{entry.id}`{off}")
+            named = _named(entry.transform, " (told: what to write is not in the file)")
+            answers.setdefault(rule, []).append(named)
     rows = [
         f"| {row['tool']} {row['rule']} | {row['finds']} "
         f"| {', '.join(answers.get(row['rule'], [row['reason']]))} |"
         for row in table("rules")
     ]
     return RULES_HEAD + "\n".join(rows) + "\n"
+
+
+def _named(transform: Transform, told: str) -> str:
+    if all(example.after is None and not example.others for example in transform.examples):
+        return f"`{transform.id}`{told}"
+    return f"`{transform.id}`{'' if transform.default else ' (when asked for)'}"
+
+
+def practices() -> str:
+    """Return the page of what guides advise."""
+    known = {entry.id: _named(entry.transform, " (told)") for entry in entries()}
+    parts = [PRACTICES_HEAD]
+    for guide, source in GUIDES.items():
+        parts.append(f"\n## {guide}\n\n{source}.\n\n")
+        parts.append("| practice | what it asks for | what answers it |\n|---|---|---|\n")
+        for row in (row for row in table("practices") if row["guide"] == guide):
+            names = row["answers"].split(", ")
+            said = [", ".join(known.get(name, f"`{name}`") for name in names), row["note"]]
+            answer = "; ".join(text for text in said if text.strip("`-"))
+            parts.append(f"| {row['practice']} | {row['asks']} | {answer} |\n")
+    return "".join(parts)
 
 
 def replayed(text: str, folder: Path) -> str:
@@ -114,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Keep the documentation true.")
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    found = {README: current(), RULES: rules(), **pages()}
+    found = {README: current(), RULES: rules(), PRACTICES: practices(), **pages()}
     if check:
         stale = [p.name for p, text in found.items() if p.read_text(encoding="utf-8") != text]
         if stale:

@@ -364,6 +364,11 @@ def test_explain_a_rule_or_a_code(folder: Path) -> None:
     assert "\nNo transform: never: versions vanish" in reason
     refusing = dfr(folder, "explain", "x708").out.decode()
     assert refusing.startswith("X708 of mount-build-secrets")
+    practice = dfr(folder, "explain", "cis  4.4").out.decode()
+    assert practice.startswith("CIS 4.4: images are scanned")
+    assert "dfr init --scan: a command" in practice
+    assert "report-ended-release: Tell when" in practice
+    assert "Note: none is invented" in dfr(folder, "explain", "CIS 4.6").out.decode()
     ended = dfr(folder, "explain", "Z999")
     assert (ended.code, ended.out) == (2, b"")
     assert "no page of a transform names the code Z999" in ended.said

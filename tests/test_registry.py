@@ -461,3 +461,14 @@ def test_each_rule_of_other_tools_has_a_transform_or_a_reason() -> None:
     for row in rows:
         assert (row["rule"] in answered) == (row["reason"] == "-"), row["rule"]
     assert len(rows) == len({row["rule"] for row in rows}) == 94
+
+
+def test_each_practice_of_a_guide_has_an_answer_or_a_reason() -> None:
+    known = {entry.id for entry in entries()}
+    commands = {"dfr init", "dfr init --scan", "dfr fix --scan", "dfr prove"}
+    rows = table("practices")
+    for row in rows:
+        answers = set(row["answers"].split(", ")) - {"-"}
+        assert answers <= known | commands, row
+        assert answers or row["note"] != "-", row
+    assert len(rows) == len({(row["guide"], row["practice"]) for row in rows})

@@ -1,4 +1,4 @@
-"""`dfr explain`: a transform, a rule of another tool, or the code of a refusal."""
+"""`dfr explain`: a transform, a rule of another tool, a practice, or the code of a refusal."""
 
 from __future__ import annotations
 
@@ -23,22 +23,25 @@ def explain(
         str,
         typer.Argument(
             help="A transform, as `dfr list` names it; a rule of hadolint or a check of BuildKit; "
-            "or the code of a refusal.",
+            "the code of a refusal; or a practice of a guide, such as `CIS 4.1` or `OWASP 2`.",
             autocompletion=options.transforms,
         ),
     ],
 ) -> None:
     """Explain a transform: what it does, why, and when it does not.
 
-    Of a rule of hadolint or a check of BuildKit it says what answers it, of the code of a refusal
-    who refuses so, and of what.
+    Of a rule of hadolint, a check of BuildKit or a practice of a guide it says what answers it, of
+    the code of a refusal who refuses so, and of what.
 
-    Example: dfr explain clean-apt-lists (or DL3008, or E102)
+    Example: dfr explain clean-apt-lists (or DL3008, or E102, or "CIS 4.1")
     """
     transforms = [entry.transform for entry in entries()]
     rules = [row for row in table("rules") if row["rule"].lower() == id.lower()]
+    practices = [row for row in table("practices") if _name_of(row) == " ".join(id.lower().split())]
     if rules:
         _rule(rules[0], transforms)
+    elif practices:
+        _practice(practices[0], transforms)
     elif _CODE.fullmatch(id.upper()):
         _code(id.upper(), transforms)
     else:
@@ -77,10 +80,30 @@ def _rule(rule: dict[str, str], transforms: list[Transform]) -> None:
     typer.echo(f"{rule['tool']} {rule['rule']}: {rule['finds']}\n")
     answers = [transform for transform in transforms if rule["rule"] in transform.answers]
     for transform in answers:
-        state = "" if transform.default else " (off by default)"
-        typer.echo(f"{transform.id}{state}: {transform.title}")
+        _answer(transform)
     if not answers:
         typer.echo(f"No transform: {rule['reason']}.")
+
+
+def _name_of(practice: dict[str, str]) -> str:
+    return f"{practice['guide']} {practice['practice']}".lower()
+
+
+def _practice(row: dict[str, str], transforms: list[Transform]) -> None:
+    typer.echo(f"{row['guide']} {row['practice']}: {row['asks']}\n")
+    known = {transform.id: transform for transform in transforms}
+    for name in row["answers"].split(", "):
+        if name in known:
+            _answer(known[name])
+        elif name != "-":
+            typer.echo(f"{name}: a command; `{name} --help` explains it")
+    if row["note"] != "-":
+        typer.echo(f"Note: {row['note']}.")
+
+
+def _answer(transform: Transform) -> None:
+    state = "" if transform.default else " (off by default)"
+    typer.echo(f"{transform.id}{state}: {transform.title}")
 
 
 def _code(code: str, transforms: list[Transform]) -> None:
