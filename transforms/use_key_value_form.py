@@ -21,6 +21,11 @@ from refactor import Change, Example, Instruction, Phase, Refusal, Snapshot, edi
         Example("FROM scratch\nENV A = 1\n", refuses="E101", note="probably a slip: A is `= 1`"),
         Example("# escape=`\nFROM scratch\nENV A b c\n", refuses="E102"),
         Example("FROM scratch\nENV A \\\n # why\n b\n", refuses="E103"),
+        Example(
+            'FROM scratch\nLABEL maintainer me\\"\n',
+            refuses="E104",
+            note="hadolint cannot read a quote of this kind behind `=`",
+        ),
         Example("FROM scratch\nENV ONE TWO= THREE=x\n", 'FROM scratch\nENV ONE="TWO= THREE=x"\n'),
         Example("FROM scratch\nENV A 1\nLABEL b 2\n", "FROM scratch\nENV A=1\nLABEL b=2\n"),
         Example("FROM scratch\nENV A b  $C\n", 'FROM scratch\nENV A="b  $C"\n'),
@@ -63,6 +68,7 @@ def propose(snapshot: Snapshot, options: None) -> Iterator[Change | Refusal]:
 
 
 def _value(value: str, escape: str) -> str:
+    """Return how a value is written behind `=`; empty if other readers would not know it."""
     if not any(c in value for c in "\"'" + escape):
         return f'"{value}"' if any(c in value for c in " \t") else value
     out: list[str] = []
@@ -70,6 +76,8 @@ def _value(value: str, escape: str) -> str:
     escaped = False
     for char in value:
         if escaped:
+            if char in "\"'" and not quote:
+                return ""  # hadolint could not read the file any more
             escaped = False
         elif char == escape and quote != "'":
             escaped = True
