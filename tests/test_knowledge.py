@@ -472,6 +472,7 @@ def test_a_tag_of_windows_says_so_whoever_made_the_image() -> None:
     windows = (
         "node:12.18.3-windowsservercore", "golang:nanoserver-ltsc2022", "somebody/node:windows",
         "servercore:1", "mcr.microsoft.com/windows/nanoserver:1", "r.example:5000/a:ltsc2019",
+        "mcr.microsoft.com/dotnet/framework/sdk:4.8",
     )  # fmt: skip
     assert {image(name, {}).family for name in windows} == {Family.WINDOWS}
     others = ("dockurr/windows", "somebody/windows-exporter:1.2", "node:22")

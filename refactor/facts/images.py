@@ -13,7 +13,9 @@ from refactor.knowledge import fits, table
 _REFERENCE = re.compile(
     r"(?P<name>[^@:]+(?::\d+/[^@:]+)?)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?\Z"
 )
-_WINDOWS = re.compile(r"servercore|nanoserver|:.*(?:windows|ltsc20\d\d)")
+_WINDOWS = re.compile(
+    r"servercore|nanoserver|/dotnet/framework/|:.*(?:windows|ltsc20\d\d)"  # that has no other
+)
 _DEFAULT_REGISTRY = (
     "docker.io/library/", "index.docker.io/library/", "docker.io/", "library/",
     "amd64/", "arm64v8/", "arm32v7/", "i386/",
