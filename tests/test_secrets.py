@@ -188,6 +188,12 @@ def test_a_long_text_takes_little_time() -> None:
         secret_words.of_file(text)
 
 
+def test_a_long_file_takes_little_time() -> None:
+    for piece in (" ", '"', "<aa>", "<add ", '"bearer": {', "password ", "token="):
+        for name in ("auth.json", "settings.xml", "nuget.config", ".netrc", "credentials.toml"):
+            list(secret_words.inside(name, "<password>" + piece * 60_000))
+
+
 def test_uses() -> None:
     text = (
         "FROM a AS b\nARG NPM_TOKEN\nENV API_KEY=Tr0ub4dor\nRUN x\n"
@@ -308,6 +314,9 @@ def test_stages_that_declare_it_change_together() -> None:
         'echo "//r/:_authToken=$NPM_TOKEN" > .npmrc && npm ci',
         'echo "//r/:_authToken=$NPM_TOKEN" > .npmrc && cd /b && rm .npmrc',
         'echo "$NPM_TOKEN" | tee /t',
+        'printf "machine h login a password $NPM_TOKEN" > ~/.netrc && npm ci',
+        "git config --global url.https://$NPM_TOKEN@h/.insteadOf https://h/ && npm ci && "
+        "git config --global --unset url.https://$NPM_TOKEN@h/.insteadOf",
         'npm config set //r/:_authToken "$NPM_TOKEN" && npm ci && rm -f .npmrc',
         "git config --global url.https://$NPM_TOKEN@h/.insteadOf https://h/ && go mod download",
         "git clone https://$NPM_TOKEN@example.com/a",
@@ -328,6 +337,8 @@ def test_a_secret_that_stays_in_the_layer_is_refused(script: str) -> None:
     [
         'echo "//r/:_authToken=$NPM_TOKEN" > .npmrc && npm ci && rm -f .npmrc',
         'echo "//r/:_authToken=$NPM_TOKEN" > ~/.npmrc && npm ci && rm -f ~/.npmrc',
+        'echo "machine h login a password $NPM_TOKEN" > ~/.netrc && npm ci && rm -f ~/.netrc',
+        'echo "https://a:$NPM_TOKEN@h" > ~/.git-credentials && npm ci && rm ~/.git-credentials',
         'npm config set //r/:_authToken "$NPM_TOKEN" && npm ci && rm -f ~/.npmrc',
         "git config --global url.https://$NPM_TOKEN@h/.insteadOf https://h/ && go get a "
         '&& rm "$HOME/.gitconfig"',

@@ -15,9 +15,6 @@ from refactor.snapshot import Snapshot
 
 MAX_FILES = 20  # that are told of, for one Dockerfile
 _KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
-_LINE = re.compile(
-    r"^[ \t]*(?:export[ \t]+)?[\"']?([\w.:/@-]{2,128}?)[\"']?[ \t]*[:=][ \t]*(.*)$", re.MULTILINE
-)
 _NPM = re.compile(r"(?:.*:)?_(?:authToken|auth|password)\Z")
 
 
@@ -60,7 +57,7 @@ def all_held(snapshot: Snapshot) -> Iterator[tuple[str, str, int]]:
     placed, told = Placed(sent), set()
     for offset, event in sorted(sources.events(snapshot).items()):
         for path in sorted((placed.puts(event) or {}).values()):
-            what = "" if path in told else _what(sent, path) or secret_words.of_file(path)
+            what = "" if path in told else _what(sent, path)
             if what and sent.kind(path) == "file":
                 told.add(path)
                 yield path, what, offset
@@ -76,9 +73,8 @@ def _what(sent: Sent, path: str) -> str:
         return found  # a store of keys is no text
     if _KEY.search(text) or next(secret_words.values(text), None):
         return settings or found
-    for match in _LINE.finditer(text[: secret_words.MAX_TEXT]):
-        name, value = match[1], match[2].strip().strip("\"'")
-        secret = secret_words.of_name(name) or _NPM.match(name)
+    for name, value in secret_words.inside(path, text):
+        secret = not name or secret_words.of_name(name) or _NPM.match(name)
         told = "$" not in value and not secret_words.is_reference(value)
         if secret and told and not secret_words.is_placeholder(value):
             return settings or found

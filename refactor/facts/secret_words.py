@@ -70,6 +70,16 @@ def of_settings(path: str) -> str:
     return next((what for p, what in _patterns("settings") if p.fullmatch(name)), "")
 
 
+def inside(path: str, text: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and values that a file of settings holds; no name where all are secrets."""
+    base = path.rpartition("/")[2]
+    for pattern, names in _patterns("inside"):
+        if re.fullmatch(names, base):
+            for match in pattern.finditer(text[:MAX_TEXT]):
+                found = match.groupdict()
+                yield found.get("name") or "", found["value"].strip().strip("\"'")
+
+
 def is_placeholder(value: str) -> bool:
     """Whether a value stands for one that is given elsewhere, or is known to everybody."""
     value = value.strip("\"'")
