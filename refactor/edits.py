@@ -229,13 +229,12 @@ def delete_first_command(snapshot: Snapshot, run: Run) -> tuple[Edit, ...]:
     return delete_command(run, found[0]) if found else ()
 
 
-def delete_last_command(snapshot: Snapshot, run: Run) -> tuple[Edit, ...]:
-    """Delete a RUN's last command, and the RUN if that is all."""
+def delete_all(snapshot: Snapshot, run: Run, commands: tuple[Command, ...]) -> tuple[Edit, ...]:
+    """Delete commands of a chain, and the RUN if these are all; nothing if that is not plain."""
     assert run.script is not None
-    found = list(run.script.commands())
-    if len(found) == 1:
+    if len(commands) == len(list(run.script.commands())):
         return delete_instruction(snapshot, run.instruction)
-    return delete_command(run, found[-1])
+    return delete_commands(run, list(commands))
 
 
 def delete_instruction(snapshot: Snapshot, ins: Instruction) -> tuple[Edit, ...]:

@@ -4,7 +4,7 @@ import pytest
 
 from refactor.compose import attempt
 from refactor.effects.file_secrets import assumptions
-from refactor.facts import mountable_files
+from refactor.facts import mountable_files, secret_files
 from refactor.knowledge import table
 from refactor.model import Change, FileEdits, Refusal, Safety
 from refactor.source import Edit, Span
@@ -79,6 +79,68 @@ def test_each_row_of_the_table_has_readers_places_and_a_source() -> None:
             "COPY .npmrc ./\nRUN --mount=type=cache,target=/root/.npm npm ci\n",
             f"RUN {MOUNT} --mount=type=cache,target=/root/.npm npm ci\n",
         ),
+        (
+            "COPY .npmrc ./\nRUN --mount=type=bind,source=src,target=/src npm ci\n",
+            f"RUN {MOUNT} --mount=type=bind,source=src,target=/src npm ci\n",
+        ),
+        ("COPY --chown=node:node --chmod=600 .npmrc ./\nRUN npm ci\n", f"RUN {MOUNT} npm ci\n"),
+        ('COPY [".npmrc", "./"]\nRUN npm ci\n', f"RUN {MOUNT} npm ci\n"),
+        (
+            'COPY [".npmrc", "package.json", "."]\nRUN npm ci\n',
+            f'COPY ["package.json", "."]\nRUN {MOUNT} npm ci\n',
+        ),
+        (
+            'COPY ["package.json",".npmrc","./"]\nRUN npm ci\n',
+            f'COPY ["package.json","./"]\nRUN {MOUNT} npm ci\n',
+        ),
+        (
+            "COPY .npmrc \\\n  a.js\\\n package.json ./\nRUN npm ci\n",
+            f"COPY a.js\\\n package.json ./\nRUN {MOUNT} npm ci\n",
+        ),
+        (
+            "COPY a.js\\\n .npmrc ./\nRUN npm ci\n",
+            f"COPY a.js\\\n ./\nRUN {MOUNT} npm ci\n",
+        ),
+        (
+            "COPY .npmrc ./\nRUN npm i npm && npm ci && rm .npmrc\nRUN make\n",
+            f"RUN {MOUNT} npm i npm && npm ci\nRUN make\n",
+        ),
+        (
+            "COPY .npmrc /root/\nRUN git clone https://e.com/b && npm ci\n",
+            f"RUN {MOUNT.replace('/a/', '/root/')} git clone https://e.com/b && npm ci\n",
+        ),
+        (
+            "ARG A\nCOPY .npmrc ./\nCOPY a.js src a.* $A/\nADD https://e.com/x ./\nRUN npm ci\n",
+            f"ARG A\nCOPY a.js src a.* $A/\nADD https://e.com/x ./\nRUN {MOUNT} npm ci\n",
+        ),
+        (
+            "COPY .npmrc ./\nRUN export A=$B && apt-get install -y a=$A && npm ci 2>&1 > /b/log\n",
+            f"RUN {MOUNT} export A=$B && apt-get install -y a=$A && npm ci 2>&1 > /b/log\n",
+        ),
+        (
+            "COPY .npmrc ./\nRUN apt-get update && rm -rf /var/lib/apt/lists/* && npm ci\n",
+            f"RUN {MOUNT} apt-get update && rm -rf /var/lib/apt/lists/* && npm ci\n",
+        ),
+        ("ADD .npmrc ./\nRUN npm ci\n", f"RUN {MOUNT} npm ci\n"),
+        (
+            "COPY --chown=node package.json \\\n  .npmrc \\\n  a.js ./\nRUN npm ci\n",
+            f"COPY --chown=node package.json \\\n  a.js ./\nRUN {MOUNT} npm ci\n",
+        ),
+        ("COPY .npmrc a.js ./\nRUN npm ci\n", f"COPY a.js ./\nRUN {MOUNT} npm ci\n"),
+        ("COPY .npmrc ./\nRUN chmod 600 .npmrc\nRUN npm ci\n", f"RUN {MOUNT} npm ci\n"),
+        ("COPY .npmrc ./\nRUN npm ci && chmod 600 .npmrc\n", f"RUN {MOUNT} npm ci\n"),
+        (
+            "COPY .npmrc ./\nRUN chown node .npmrc && npm ci && rm .npmrc && mkdir /b\nRUN make\n",
+            f"RUN {MOUNT} npm ci && mkdir /b\nRUN make\n",
+        ),
+        (
+            "COPY .npmrc /root/\nRUN npm ci && rm ~/.npmrc\nRUN make\n",
+            f"RUN {MOUNT.replace('/a/', '/root/')} npm ci\nRUN make\n",
+        ),
+        (
+            "COPY .npmrc ./\nRUN npm ci\nWORKDIR /b\nRUN npm ci\n",
+            f"RUN {MOUNT} npm ci\nWORKDIR /b\nRUN {MOUNT} npm ci\n",
+        ),
     ],
 )
 def test_what_is_mounted(before: str, after: str) -> None:
@@ -97,6 +159,185 @@ def test_other_files_and_programs() -> None:
         assert f"RUN {pip.format(place)} python" in mounted(text, **PIP)[0]
     text = f"{top}COPY .netrc /root/\nRUN pip install a\n{end}"
     assert "id=netrc,target=/root/.netrc,required=true pip" in mounted(text, **PIP)[0]
+
+
+def test_a_file_in_two_places_of_a_stage_is_mounted_in_both() -> None:
+    root = MOUNT.replace("/a/", "/root/")
+    text = f"{TOP}COPY .npmrc /root/\nRUN npm i -g b\nCOPY .npmrc ./\nRUN npm ci\n"
+    wanted = f"{TOP}RUN {root} npm i -g b\nRUN {root} {MOUNT} npm ci\n{END}"
+    assert mounted(text + END) == (wanted, {})
+    gone = f"{text}RUN rm .npmrc\nRUN rm ~/.npmrc\nRUN make\nCMD npm start\n"
+    assert mounted(gone)[0] == wanted.replace(END, "RUN make\nCMD npm start\n")
+    assert refused(text + "RUN rm .npmrc\nRUN make\n") == ["X744"]
+    assert refused(text + "RUN rm .npmrc\nCMD npm start\n") == ["X743"]
+
+
+def test_a_place_where_no_program_looks_gets_no_mount() -> None:
+    text = f"FROM golang:1.22\nWORKDIR /a\nCOPY .netrc /root/\nCOPY . .\nRUN go build\n{END}"
+    after, files = mounted(text, **{".netrc": PIP[".netrc"], ".npmrc": ""})
+    wanted = "--mount=type=secret,id=netrc,target=/root/.netrc,required=true"
+    assert f"COPY . .\nRUN {wanted} go build\n" in after
+    assert files == {".dockerignore": ".netrc\n"}
+    (plan,) = mountable_files.plans(snapshot(text, {".netrc": PIP[".netrc"], "a.js": ""}))
+    assert not isinstance(plan, Refusal)
+    assert "nothing reads /a/.netrc: no program is known to look for it there" in plan.assumes
+
+
+def test_a_folder_that_only_the_copy_makes() -> None:
+    top = "FROM python:3.12\nCOPY pip.conf /root/.config/pip/\nRUN pip install a\n"
+    for needs in (
+        "cd /root/.config/pip && mkdir b",
+        "echo a > /root/.config/pip/b",
+        "mkdir /root/.config/b",
+    ):
+        assert refused(f"{top}RUN {needs}\n{END}", **PIP) == ["X747"]
+        assert (
+            "type=secret"
+            in mounted(f"{top}COPY a.js /root/.config/pip/\nRUN {needs}\n{END}", **PIP)[0]
+        )
+    assert "type=secret" in mounted(f"{top}RUN mkdir -p /root/b\n{END}", **PIP)[0]
+
+
+def test_a_run_that_mounts_the_build_context_needs_the_file_there() -> None:
+    bound = "FROM node:22 AS b\nWORKDIR /b\nRUN --mount=type=bind,{}target=/b npm ci\n"
+    text = bound + f"{TOP}COPY . .\nRUN npm ci\nCOPY --from=b /x /x\n{END}"
+    assert refused(text.format("")) == ["X746"]
+    assert refused(text.format("source=.,").replace("type=bind,", "")) == ["X746"]
+    assert refused(text.format("source=.npmrc,")) == ["X746"]
+    assert MOUNT in mounted(text.format("source=src,"))[0]
+
+
+GIT = {".git-credentials": "https://bob:Tr0ub4dor@example.com\n"}
+GIT_MOUNT = "--mount=type=secret,id=gitcredentials,target=/root/.git-credentials,required=true"
+STORE = "RUN git config --global credential.helper store\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            f"COPY .git-credentials /root/\n{STORE}RUN git clone https://e.com/a /b\n",
+            f"{STORE}RUN {GIT_MOUNT} git clone https://e.com/a /b\n",
+        ),
+        (
+            f"COPY .git-credentials /root/\nRUN chmod 600 ~/.git-credentials\n{STORE}"
+            "RUN pip install git+https://e.com/a\nRUN rm -f ~/.git-credentials\nRUN make\n",
+            f"{STORE}RUN {GIT_MOUNT} pip install git+https://e.com/a\nRUN make\n",
+        ),
+        (
+            "COPY .git-credentials /root/\n"
+            "RUN git config --global credential.helper store && go mod download\n",
+            f"RUN {GIT_MOUNT} git config --global credential.helper store && go mod download\n",
+        ),
+        (
+            "COPY .git-credentials /t/c/\n"
+            "RUN git config --global credential.helper 'store --file=/t/c/.git-credentials'\n"
+            "RUN git submodule update --init\n",
+            "RUN git config --global credential.helper 'store --file=/t/c/.git-credentials'\n"
+            f"RUN {GIT_MOUNT.replace('/root/', '/t/c/')} git submodule update --init\n",
+        ),
+    ],
+)
+def test_credentials_of_git(before: str, after: str) -> None:
+    assert mounted(f"FROM debian:12\n{before}{END}", **GIT) == (f"FROM debian:12\n{after}{END}", {})
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("git clone https://bob:Tr0ub4dor@e.com/a /b", "X747"),
+        ("git clone https://$TOKEN@e.com/a /b", "X747"),
+        ("git clone --depth 1 --branch main https://bob:0123456789abcdef@e.com/a", "X747"),
+        ("git credential approve < a", "X747"),
+        ("git config --file ~/.git-credentials a.b c && git fetch", "X747"),
+        ("git config --global a.b c > /root/.git-credentials && git fetch", "X744"),
+        ("git config --global credential.helper store", "X745"),
+        ("cp /root/.git-credentials /b", "X747"),
+    ],
+)
+def test_credentials_of_git_that_are_left(script: str, code: str) -> None:
+    text = f"FROM debian:12\nCOPY .git-credentials /root/\nRUN {script}\n{END}"
+    assert refused(text, **GIT) == [code]
+
+
+SECRETS = {
+    "auth.json": '{"http-basic": {"e.com": {"username": "bob", "password": "Tr0ub4dor"}}}\n',
+    "settings.xml": "<server>\n <id>a</id>\n <password>Tr0ub4dor</password>\n</server>\n",
+    "nuget.config": '<a><add key="ClearTextPassword" value="Tr0ub4dor" /></a>\n',
+    ".pypirc": "[pypi]\nusername = bob\npassword = Tr0ub4dor\n",
+    "credentials.toml": '[registries.a]\ntoken = "Tr0ub4dor123"\n',
+    ".netrc": PIP[".netrc"],
+}
+
+
+@pytest.mark.parametrize(
+    ("image", "target", "command"),
+    [
+        ("php:8.3", "/a/auth.json", "composer install"),
+        ("php:8.3", "/root/.composer/auth.json", "composer create-project a/b c"),
+        ("maven:3-eclipse-temurin-21", "/root/.m2/settings.xml", "mvn package"),
+        ("maven:3-eclipse-temurin-21", "/a/settings.xml", "mvn -B -s settings.xml package"),
+        ("maven:3-eclipse-temurin-21", "/b/settings.xml", "mvn --settings=/b/settings.xml package"),
+        ("mcr.microsoft.com/dotnet/sdk:8.0", "/a/nuget.config", "dotnet restore"),
+        ("mcr.microsoft.com/dotnet/sdk:8.0", "/nuget.config", "dotnet publish -o /b"),
+        ("python:3.12", "/root/.pypirc", "twine upload dist/a.whl"),
+        ("rust:1.80", "/usr/local/cargo/credentials.toml", "cargo publish"),
+        ("golang:1.22", "/root/.netrc", "go mod download"),
+        ("golang:1.22", "/root/.netrc", "git clone https://e.com/a /b"),
+    ],
+)
+def test_files_of_other_programs(image: str, target: str, command: str) -> None:
+    name = target.rpartition("/")[2]
+    text = f"FROM {image} AS b\nWORKDIR /a\nCOPY {name} {target}\nRUN {command}\n"
+    text += "FROM debian:12\nCOPY --from=b /x /x\n"
+    found = mounted(text, **{name: SECRETS[name]})[0]
+    wanted = f"--mount=type=secret,id={name.replace('.', '')},target={target},required=true"
+    assert f"RUN {wanted} {command}\n" in found
+    assert f"COPY {name}" not in found
+
+
+@pytest.mark.parametrize(
+    ("name", "held", "none"),
+    [
+        ("auth.json", '{"bearer": {"e.com": "Tr0ub4dor"}}', '{"http-basic": {}}'),
+        ("auth.json", '{"password": "Tr0ub4dor"}', '{"password": ""}'),
+        ("settings.xml", "<password>Tr0ub4dor</password>", "<password>${env.PASS}</password>"),
+        ("settings.xml", "<passphrase>Tr0ub4dor</passphrase>", "<password>{COQLCE6DU=}</password>"),
+        ("nuget.config", '<add key="Password" value="Tr0ub4dor"/>', '<add key="a" value="Tr0u"/>'),
+        ("NuGet.Config", '<add key="ClearTextPassword" value="Tr0ub4dor"/>',
+         '<add key="ClearTextPassword" value="%NUGET_TOKEN%"/>'),
+        (".netrc", "machine a\n login b\n password Tr0ub4dor", "machine a login b"),
+        ("credentials.toml", 'token = "Tr0ub4dor"', 'token = ""'),
+        (".pypirc", "password = Tr0ub4dor", "[distutils]\nindex-servers = a"),
+    ],
+)  # fmt: skip
+def test_which_files_hold_a_secret(name: str, held: str, none: str) -> None:
+    text = "FROM debian:12\nCOPY . /a/\n"
+    for content, expected in ((held, [name]), (none, [])):
+        found = secret_files.held(snapshot(text, {name: content}))
+        assert [file.path for file in found] == expected
+
+
+def test_a_token_that_is_renewed_in_its_file_is_left() -> None:
+    text = f"FROM php:8.3\nWORKDIR /a\nCOPY auth.json ./\nRUN composer install\n{END}"
+    token = '{"bitbucket-oauth": {"bitbucket.org": {"consumer-secret": "Tr0ub4dor"}}}'
+    assert refused(text, **{"auth.json": token}) == ["X747"]
+    assert "type=secret" in mounted(text, **{"auth.json": SECRETS["auth.json"]})[0]
+
+
+def test_words_that_are_no_options_and_no_files() -> None:
+    text = "FROM acme/base\nCOPY .netrc /root/\nUSER root\nRUN curl -n https://e.com/a 2>&1 >/b\n"
+    assert "type=secret" in mounted(text + END, **PIP)[0]
+    text = f"FROM debian:12\nCOPY .netrc /root/\nRUN curl -n https://e.com/a -o -\n{END}"
+    assert "type=secret" in mounted(text, **PIP)[0]
+
+
+def test_a_home_that_an_image_may_have_set() -> None:
+    text = "FROM {}\nCOPY .netrc /root/\nUSER root\nRUN curl -n https://e.com/a && rm ~/.netrc\n"
+    assert "type=secret" in mounted(text.format("debian:12") + END, **PIP)[0]
+    assert refused(text.format("acme/base") + END, **PIP) == ["X747"]
+    assert refused(text.format("debian:12\nENV HOME=/b") + END, **PIP) == ["X747"]
+    assert refused(text.format("debian:12").replace("rm ~", "rm '~'") + END, **PIP) == ["X747"]
 
 
 def test_two_files_of_one_name_are_two_secrets() -> None:
@@ -146,6 +387,8 @@ def test_a_folder_that_brings_it_is_copied_without_it() -> None:
     assert mounted(text, **own)[1] == {"Dockerfile.dockerignore": "*.log\n.npmrc\n"}
     assert refused(text, **{"b/Dockerfile": "FROM a\nCOPY . .\n"}) == ["X746"]
     assert refused(text.replace(". .", ".npm* ./")) == ["X746"]
+    pattern = "COPY packag*.json a.* ./\nCOPY . ."
+    assert MOUNT in mounted(text.replace("COPY . .", pattern))[0]
     assert refused(text.replace(". .", "c ."), **{"c/.npmrc": FILES[".npmrc"]}) == ["X746"]
 
 
@@ -165,8 +408,6 @@ def test_a_folder_that_brings_it_is_copied_without_it() -> None:
         ("COPY .npmrc ./\nRUN npm ci --globalconfig /a/.npmrc\n", "X747"),
         ("COPY .npmrc ./\nRUN npm config set a b && npm ci\n", "X747"),
         ("COPY .npmrc ./\nRUN npm ci; rm -f .npmrc; npm run b\n", "X747"),
-        ("COPY .npmrc ./\nRUN npm ci && chmod 600 .npmrc\n", "X747"),
-        ("COPY .npmrc ./\nRUN chmod 600 .npmrc\nRUN npm ci\n", "X747"),
         ("COPY .npmrc ./\nRUN --mount=type=bind,target=/a npm ci\n", "X747"),
         ("COPY .npmrc ./\nRUN npm ci\nRUN rm .npmrc\nCOPY . .\nRUN make\n", "X744"),
         ("COPY .npmrc ./\nRUN npm ci > /a/.npmrc\n", "X747"),
@@ -176,12 +417,42 @@ def test_a_folder_that_brings_it_is_copied_without_it() -> None:
         ("COPY .npmrc /a/b/\nRUN npm ci\n", "X745"),
         ("COPY .npmrc /home/node/\nRUN npm ci\n", "X745"),
         ("ENV HOME=/b\nCOPY .npmrc /root/\nRUN npm ci\n", "X745"),
-        ("COPY --chmod=600 .npmrc ./\nRUN npm ci\n", "X742"),
-        ('COPY ["package.json", ".npmrc", "./"]\nRUN npm ci\n', "X742"),
-        ("COPY package.json \\\n  .npmrc ./\nRUN npm ci\n", "X742"),
-        ("COPY .npmrc ./\nCOPY .npmrc /b/\nRUN npm ci\n", "X742"),
+        ("COPY .npmrc ./\nCOPY --link .npmrc /b/\nRUN npm ci\n", "X742"),
+        ("ADD --keep-git-dir=true .npmrc ./\nRUN npm ci\n", "X742"),
+        ("COPY package.json \\\n  # ours\n  .npmrc ./\nRUN npm ci\n", "X748"),
+        ("COPY .npmrc ./\nRUN npm ci && chmod 600 .npmrc package.json\n", "X747"),
+        ("COPY .npmrc ./\nRUN npm ci && (cd /b && rm /a/.npmrc)\n", "X747"),
+        ("COPY .npmrc ./\nRUN npm ci && rm -f .npmrc && npm cache clean --force\n", "X747"),
+        ("COPY .npmrc ./\n# ours\nRUN rm .npmrc\nRUN npm ci\n", "X745"),
+        ("COPY .npmrc ./\nRUN npm ci\n# ours\nRUN rm .npmrc\n", "X748"),
+        ("COPY .npmrc ./\nRUN --mount=type=cache,target=/a npm ci\n", "X747"),
+        ("COPY .npmrc ./\nRUN --mount=target=/a npm ci\n", "X747"),
+        ("COPY .npmrc ./\nRUN --mount=type=tmpfs,target=/a npm ci\n", "X747"),
+        ('COPY ["package.json", ".npmrc", "../a"]\nRUN npm ci\n', "X742"),
+        ("COPY .npmrc ./\nRUN mkdir /b\nCOPY .npmrc /b\nRUN cd /b && npm ci\n", "X742"),
+        ("COPY .npmrc ./\nRUN rm -rf /*/*c && npm ci\n", "X747"),
+        ("COPY .npmrc ./\nRUN rm -rf /b/*/../../a/x && npm ci\n", "X747"),
+        ("COPY .npmrc ./\nRUN rm -rf [.]n* && npm ci\n", "X747"),
+        ('COPY [".npmrc", "/a b/"]\nWORKDIR "/a b"\nRUN npm ci\n', "X742"),
+        ("COPY .npmrc /a,b/\nWORKDIR /a,b\nRUN npm ci\n", "X742"),
+        ("COPY package.json .npmrc .npmrc ./\nRUN npm ci\n", "X742"),
+        ("COPY .npm* ./\nRUN npm ci\n", "X746"),
         ("ARG A\nCOPY .npmrc ./\nCOPY $A ./\nRUN npm ci\n", "X742"),
+        ("ARG A\nCOPY .npmrc ./\nCOPY a.js $A\nRUN npm ci\n", "X742"),
+        ("ARG A\nCOPY .npmrc ./\nCOPY . $A/\nRUN npm ci\n", "X742"),
+        ("ARG A\nCOPY .npmrc ./\nCOPY .n* a.js $A/\nRUN npm ci\n", "X742"),
+        ("ARG A\nCOPY .npmrc ./\nCOPY [.]npmrc a.js $A/\nRUN npm ci\n", "X742"),
+        ("COPY .npmrc ./\nADD https://e.com/.npmrc ./\nRUN npm ci\n", "X742"),
+        ("COPY .npmrc ./\nADD https://e.com/a.git ./\nRUN npm ci\n", "X742"),
+        ("COPY .npmrc ./\nADD git@e.com:a/b ./\nRUN npm ci\n", "X742"),
+        ("COPY .npmrc ./\nADD a.tar.gz ./\nRUN npm ci\n", "X742"),
+        ("COPY .npmrc ./\nCOPY dist ./\nRUN npm ci\n", "X742"),
+        ("COPY .npmrc /b/\nRUN cd /b && mkdir c\nWORKDIR /b\nRUN npm ci\n", "X747"),
+        ("COPY .npmrc ./\nRUN apt-get install -y ./$A && npm ci\n", "X747"),
+        ("COPY .npmrc ./\nRUN npm ci > $A\n", "X747"),
         ("COPY .npmrc ./\nCOPY --from=debian /b /a\nRUN npm ci\n", "X742"),
+        ("COPY .npmrc ./\nRUN npm ci\nCOPY a.js .npmrc\nRUN npm run b\n", "X742"),
+        ("COPY .npmrc ./\nRUN npm ci\nCOPY <<a .npmrc\nb\na\nRUN npm run b\n", "X742"),
         ("COPY .npmrc ./\nRUN --mount=type=secret,id=npmrc npm ci\n", "X747"),
         ("COPY .npmrc ./\nRUN npm ci\nONBUILD RUN npm ci\n", "X743"),
         ("COPY .npmrc ./\nRUN npm ci\nHEALTHCHECK CMD npm run h\n", "X743"),
@@ -214,13 +485,13 @@ BEFORE = f"{TOP}COPY . .\nCOPY .npmrc ./\nRUN npm ci\nRUN npm run b\nRUN mkdir /
 RIGHT = f"{TOP}COPY . .\nRUN {MOUNT} npm ci\nRUN {MOUNT} npm run b\nRUN mkdir /b\n{END}"
 
 
-def verdict(after: str, rules: str = ".npmrc\n", assume: bool = True) -> str:
+def verdict(after: str, rules: str = ".npmrc\n", assume: bool = True, before: str = BEFORE) -> str:
     """Return why a text is not the other with its file mounted, empty if it is."""
-    file = snapshot(BEFORE, FILES)
+    file = snapshot(before, FILES)
     (plan,) = (p for p in mountable_files.plans(file) if not isinstance(p, Refusal))
     edits = FileEdits(".dockerignore", (Edit(Span(0, 0), rules),))
     change = Change(
-        "", (Edit(Span(0, len(BEFORE)), after),), plan.claims, Safety.RISKY,
+        "", (Edit(Span(0, len(before)), after),), plan.claims, Safety.RISKY,
         assumptions(plan.scopes, plan.path) if assume else (), files=(edits,) if rules else (),
     )  # fmt: skip
     return attempt(file, [change])[1]
@@ -246,3 +517,25 @@ def test_the_verifier_accepts_what_is_right_and_nothing_else() -> None:
     ]
     for text in wrong:
         assert verdict(text), text
+
+
+def test_the_verifier_wants_each_place_and_no_more_commands_gone() -> None:
+    root = MOUNT.replace("/a/", "/root/")
+    before = f"{TOP}COPY .npmrc /root/\nRUN chmod 600 ~/.npmrc && mkdir /b\nRUN npm i -g b\n"
+    before += f"COPY .npmrc ./\nRUN npm ci && rm .npmrc && mkdir /c\n{END}"
+    right = (
+        f"{TOP}RUN mkdir /b\nRUN {root} npm i -g b\nRUN {root} {MOUNT} npm ci && mkdir /c\n{END}"
+    )
+    assert not verdict(right, "", before=before)
+    wrong = [
+        right.replace(f"{root} {MOUNT}", MOUNT),
+        right.replace(f"{root} {MOUNT}", root),
+        right.replace(f"RUN {root} npm", f"RUN {root} {MOUNT} npm"),
+        right.replace("RUN mkdir /b\n", ""),
+        right.replace("RUN mkdir", "RUN chmod 600 ~/.npmrc && mkdir"),
+        right.replace(" && mkdir /c", ""),
+        right.replace("npm ci &&", "npm ci && rm .npmrc &&"),
+    ]
+    for text in wrong:
+        assert text != right
+        assert verdict(text, "", before=before), text

@@ -93,7 +93,7 @@ def _entry(stage: Stage, start: int, end: int) -> Entry | Unfit | None:
         return Unfit("W305", "the RUN changes its folder again, or asks for it",
                      "write paths that start with /")  # fmt: skip
     path = posixpath.normpath(path).replace("//", "/")
-    if not all(_is_apart(path, value) for name, value in first.setting.flags if name == "mount"):
+    if not all(is_apart(path, value) for name, value in first.setting.flags if name == "mount"):
         return Unfit("W306", "a mount may be what it enters", "none: it is there in the RUN only")
     if path.startswith(tuple(f"{folder}/" for folder in _MOUNTED)) or path in _MOUNTED:
         return Unfit("W306", f"{path} is mounted in each RUN", "none")
@@ -143,7 +143,7 @@ def _texts(event: Event | str) -> Iterator[str]:
         yield event.content
 
 
-def _is_apart(path: str, mount: str | None) -> bool:
+def is_apart(path: str, mount: str | None) -> bool:
     """Whether a mount is neither what a path is in, nor in it, and not relative."""
     fields = dict(part.strip().partition("=")[::2] for part in (mount or "").split(","))
     target = fields.get("target") or fields.get("dst") or fields.get("destination") or ""

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from refactor.effects.build import with_flag
-from refactor.effects.events import Build, Copy, Event, Stage, flat
-from refactor.effects.file_reads import Unfit, Walk, mounts, readers_of
-from refactor.effects.placed import Placed
+from refactor.effects.events import Build, Copy, Event, flat
+from refactor.effects.file_copies import PLAIN_PATH, bringing, covers, makes, why_not_left_out
+from refactor.effects.file_reads import Unfit, Walk, is_rewritten, mounts, readers_of, told
 from refactor.facts.images import Image
 from refactor.facts.stages import Graph
 from refactor.sent import MAX_TEXT, Sent
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from refactor.effects.stages import Surroundings
 
 _STARTS = frozenset("node python python3 gunicorn uvicorn java nginx".split())
-_PLAIN = re.compile(r"[\w@%+=:,./-]*", re.ASCII)
-_RULE = re.compile(r"[\w./-]+", re.ASCII)
 
 
 class Scope(NamedTuple):
     """What a stage does with the file.
 
     `named` are the copies that name it, by their event; `brought` is whether another copy brings
-    it. `mounts` are the RUNs that get the mount, `gone` the events that delete the file. `left` is
-    whether it is there at the end, `kept` whether the stage's containers had it.
+    it. `mounts` are the RUNs that get the mount, none where no program is known to look for it
+    there; `gone` are the events that delete the file or say who may read it. `left` is whether it
+    is there at the end, `kept` whether the stage's containers had it. A file that is put into
+    several places of a stage has a scope for each.
     """
 
     stage: int
@@ -66,74 +66,44 @@ def scopes(
             return Unfit("X747", f"a RUN has a secret {secret_id(path)}", "mount the file by hand")
         if dict(stage.config)["onbuild"]:
             return Unfit("X743", "ONBUILD leaves instructions to other builds", "drop ONBUILD")
-        brought = _brought(stage, sent, path)
+        brought = bringing(stage, sent, path)
         if isinstance(brought, Unfit):
             return brought
-        if brought:
-            scope = _scope(build, index, graph.stages[index].image, path, brought)
+        for target in dict.fromkeys(target for target, _ in brought.values()):
+            image = graph.stages[index].image
+            scope = _scope(build, index, image, sent, path, target, brought)
             scope = scope if isinstance(scope, Unfit) else _used(build, scope, around, path)
             if isinstance(scope, Unfit):
                 return scope
             found.append(scope)
     if not any(scope.mounts for scope in found):
         return Unfit("X745", f"no command is known to read {path} where it is put", "drop the copy")
+    if is_rewritten(path, sent.text(path) or ""):
+        return Unfit("X747", f"what reads {path} renews a token in it",
+                     "use a token that does not end")  # fmt: skip
     if any(scope.brought for scope in found):
-        return _left_out(build, sent, path) or tuple(found)
+        return why_not_left_out(build, sent, path) or tuple(found)
     return tuple(found)
 
 
-def _left_out(build: Build, sent: Sent, path: str) -> Unfit | None:
-    """Return why a rule of .dockerignore cannot keep the file from copies of folders."""
-    folders = [
-        posixpath.normpath(source.text)
-        for stage in build.stages for event in stage.events
-        if isinstance(event, Copy) and event.origin is None
-        for source in event.sources
-        if posixpath.normpath(source.text) != path
-    ]  # fmt: skip
-    if not sent.complete or not _RULE.fullmatch(path):
-        return Unfit("X746", "the files of the build context are not all known", "make it smaller")
-    for folder in folders:
-        inside = [name for name in sent.files if _covers(folder, f"/{name}") or name == folder]
-        pattern = not _PLAIN.fullmatch(folder)
-        if (path in inside or pattern) and (pattern or set(inside) <= {path}):
-            return Unfit("X746", f"nothing may be left of `{folder}` without {path}",
-                         "copy the folder")  # fmt: skip
-    return None
-
-
-def _brought(stage: Stage, sent: Sent, path: str) -> dict[int, tuple[str, bool]] | Unfit:
-    """Return the copies that bring a file into a stage: where to, and whether they name it."""
-    placed, found = Placed(sent), {}
-    for at, event in enumerate(stage.events):
-        if not isinstance(event, Copy) or event.origin is not None:
-            continue
-        copied = placed.puts(event)
-        if copied is None:
-            if event.inline and not event.sources:
-                continue
-            return Unfit("X742", f"what `{event.text[:60]}` copies is not known", "name the files")
-        targets = [target for target, source in copied.items() if source == path]
-        if len(targets) > 1:
-            return Unfit("X742", f"`{event.text[:60]}` copies {path} twice", "copy it once")
-        if targets:
-            found[at] = (targets[0], any(posixpath.normpath(s.text) == path for s in event.sources))
-        placed.take(copied)
-    if len({target for target, _ in found.values()}) > 1:
-        return Unfit("X742", f"a stage has {path} in several places", "copy it to one place")
-    return found
-
-
 def _scope(
-    build: Build, index: int, image: Image, path: str, brought: dict[int, tuple[str, bool]]
-) -> Scope | Unfit:
-    stage, first = build.stages[index], min(brought)
-    target = brought[first][0]
-    for event in stage.events[first:]:
+    build: Build, index: int, image: Image, sent: Sent, path: str, target: str,
+    copies: dict[int, tuple[str, bool]],
+) -> Scope | Unfit:  # fmt: skip
+    """Return what a stage does with the file at one place, of those where copies put it."""
+    stage = build.stages[index]
+    brought = {at: named for at, (place, named) in copies.items() if place == target}
+    if posixpath.basename(target) != posixpath.basename(path):
+        return Unfit("X742", f"{target} may be a folder, or another name of {path}",
+                     "end the folder with a slash")  # fmt: skip
+    if not PLAIN_PATH.fullmatch(target):
+        return Unfit("X742", f"a mount cannot name {target}", "copy it to a plain path")
+    for event in stage.events[min(brought) :]:
         other = isinstance(event, Copy) and event.origin is not None
-        if other and isinstance(event, Copy) and _covers(event.destination.text, target):
-            return Unfit("X742", f"`{event.text[:60]}` may bring another {path}", "copy less")
-    walk = Walk(stage, image, target, path)
+        if other and isinstance(event, Copy) and covers(event.destination.text, target):
+            return Unfit("X742", f"`{told(event)}` may bring another {path}", "copy less")
+    others = frozenset(place for place, _ in copies.values()) - {target}
+    walk = Walk(stage, image, target, path, others)
     there = False
     gone: list[int] = []
     mounted: list[int] = []
@@ -142,23 +112,26 @@ def _scope(
         events = [at for at in range(start, end) if not isinstance(stage.events[at], Copy)]
         if not there:
             continue
+        walk.makes = makes(stage.events[:end], sent, target)
         ends = [at for at in events if walk.removes(stage.events[at])]
-        if len(ends) > 1 or (ends and ends[0] != events[-1]):
-            return Unfit("X747", f"{target} is removed between other commands", "remove it last")
-        reads = walk.run([stage.events[at] for at in events if at not in ends])
+        readied = [at for at in events if walk.readies(stage.events[at])]
+        if ends and any(walk.reads(e) for e in flat(stage.events[ends[0] : end])):
+            return Unfit("X747", f"{target} is removed before another command that reads it",
+                         "remove it last")  # fmt: skip
+        reads = walk.run([stage.events[at] for at in events if at not in (*ends, *readied)])
         if isinstance(reads, Unfit):
             return reads
         if reads:
             mounted.append(number)
-        gone += ends
+        gone += (*ends, *readied)
         there = not ends
     left = there or max(brought) >= (0, *stage.runs)[-1]
-    named = tuple(at for at, (_, name) in brought.items() if name)
     flag = f"type=secret,id={secret_id(path)},target={target}" + walk.mode + ",required=true"
-    brings = len(named) < len(brought)
     return Scope(
-        index, target, named, brings, tuple(mounted), tuple(gone), left, False, ("mount", flag)
-    )
+        index, target, tuple(at for at, named in brought.items() if named),
+        not all(brought.values()), tuple(mounted) if walk.found else (), tuple(sorted(gone)),
+        left, False, ("mount", flag),
+    )  # fmt: skip
 
 
 def _used(build: Build, scope: Scope, around: Surroundings, path: str) -> Scope | Unfit:
@@ -173,8 +146,8 @@ def _used(build: Build, scope: Scope, around: Surroundings, path: str) -> Scope 
         for event in flat(other.events):
             if isinstance(event, Copy) and event.origin == scope.stage:
                 used = True
-                if any(_covers(source.text, scope.target) for source in event.sources):
-                    return Unfit("X743", f"`{event.text[:60]}` takes {scope.target} along",
+                if any(covers(source.text, scope.target) for source in event.sources):
+                    return Unfit("X743", f"`{told(event)}` takes {scope.target} along",
                                  "copy what is needed, by its name")  # fmt: skip
             elif any(f"from={scope.stage}" in (value or "") for value in mounts(event)):
                 return Unfit("X743", "a RUN mounts the stage", "mount what is needed")
@@ -193,12 +166,6 @@ def _used(build: Build, scope: Scope, around: Surroundings, path: str) -> Scope 
     if any(word in checked for word in readers_of(path)):
         return Unfit("X743", f"HEALTHCHECK may read {scope.target}", "check it otherwise")
     return scope._replace(kept=True)
-
-
-def _covers(source: str, target: str) -> bool:
-    """Whether a source of a copy may take a path along."""
-    path = posixpath.normpath("/" + source.lstrip("/"))
-    return not _PLAIN.fullmatch(source) or f"{target}/".startswith(path.rstrip("/") + "/")
 
 
 def _started(config: dict[str, object]) -> str:
@@ -245,39 +212,37 @@ def ignored(text: str, path: str) -> str:
     return f"{text}{lead}{path}{newline}"
 
 
-def mounted(build: Build, scope: Scope, path: str) -> Build:
+def mounted(build: Build, scopes: tuple[Scope, ...], path: str) -> Build:
     """Return a build in which a stage gets the file by mounts, and no longer by copies."""
-    stage = build.stages[scope.stage]
+    index = scopes[0].stage
+    stage = build.stages[index]
+    gone = {at for scope in scopes for at in scope.gone}
+    named = {at for scope in scopes for at in scope.named}
     events: list[Event] = []
     runs: list[int] = []
     layers = stage.layers
-    ends = {end: number for number, end in enumerate(stage.runs)}
-    for at, event in enumerate(stage.events):
-        if at in scope.gone:
-            new: Event | None = None
-        elif at in scope.named:
-            assert isinstance(event, Copy)
-            rest = tuple(s for s in event.sources if posixpath.normpath(s.text) != path)
-            new = replace(event, sources=rest) if rest else None
-            layers -= not rest
-        elif _run_of(stage, at) in scope.mounts and not isinstance(event, Copy):
-            new = with_flag(event, scope.flag)
-        else:
-            new = event
-        events += [new] if new is not None else []
-        if at + 1 in ends:
-            own = stage.events[stage.runs[ends[at + 1] - 1] if ends[at + 1] else 0 : at + 1]
-            if at in scope.gone and sum(not isinstance(e, Copy) for e in own) == 1:
-                layers -= 1
+    start = 0
+    for number, end in enumerate((*stage.runs, len(stage.events))):
+        flags = [scope.flag for scope in scopes if number in scope.mounts]
+        own = [at for at in range(start, end) if not isinstance(stage.events[at], Copy)]
+        for at in (at for at in range(start, end) if at not in gone):
+            event = stage.events[at]
+            if isinstance(event, Copy) and at in named:
+                rest = tuple(s for s in event.sources if posixpath.normpath(s.text) != path)
+                layers -= not rest
+                events += [replace(event, sources=rest)] if rest else []
             else:
-                runs.append(len(events))
+                for flag in flags:
+                    event = with_flag(event, flag)
+                events.append(event)
+        emptied = bool(own) and gone.issuperset(own)
+        layers -= emptied
+        if number < len(stage.runs) and not emptied:
+            runs.append(len(events))
+        start = end
     stages = list(build.stages)
-    stages[scope.stage] = replace(stage, events=tuple(events), runs=tuple(runs), layers=layers)
+    stages[index] = replace(stage, events=tuple(events), runs=tuple(runs), layers=layers)
     return build._replace(stages=tuple(stages))
-
-
-def _run_of(stage: Stage, at: int) -> int:
-    return next((n for n, end in enumerate(stage.runs) if at < end), -1)
 
 
 def secured(
@@ -294,8 +259,9 @@ def secured(
             return f"other stages have {path}"
         if missing := set(assumptions(found, path)) - assumes:
             return f"not assumed: {min(missing)}"
-        for scope in found:
-            build = mounted(build, scope, path)
+        for index in {scope.stage for scope in found}:
+            here = tuple(scope for scope in found if scope.stage == index)
+            build = mounted(build, here, path)
         brought = any(scope.brought for scope in found)
         if brought and after.sent is not None and path in after.sent.files:
             return f"a copy of a folder still takes {path}"
@@ -304,13 +270,18 @@ def secured(
 
 def assumptions(found: tuple[Scope, ...], path: str) -> tuple[str, ...]:
     """Return what the project does not say of those who read the file."""
-    said = [
-        f"whoever builds passes {path} as a secret",
-        f"no script that is run by what reads {found[0].target} writes it, or hands it on",
-    ]
+    said = [f"whoever builds passes {path} as a secret"]
+    said += (
+        f"no script that is run by what reads {scope.target} writes it, or hands it on"
+        if scope.mounts
+        else f"nothing reads {scope.target}: no program is known to look for it there"
+        for scope in found
+    )
+    if posixpath.basename(path) == ".git-credentials":
+        said.append(f"no URL that git asks has a password, which it could not store in {path}")
     if any(scope.kept for scope in found):
         said.append(f"nothing in a container reads {path}")
-    return tuple(said)
+    return tuple(dict.fromkeys(said))
 
 
 def difference(around: tuple[Surroundings, Surroundings], paths: frozenset[str]) -> str | None:

@@ -89,7 +89,7 @@ class Placed:
     def _puts(self, event: Copy, folder: bool) -> dict[str, str] | None:
         found: dict[str, str] = {}
         for source in event.sources:
-            matched = _matches(self.sent, source.text)
+            matched = matches(self.sent, source.text)
             if not matched or (event.keyword == "ADD" and not all(map(is_plain_source, matched))):
                 return None
             for path in matched:
@@ -109,7 +109,7 @@ def _place(sent: Sent, path: str, target: str, folder: bool, found: dict[str, st
         found[target] = path
 
 
-def _matches(sent: Sent, source: str) -> list[str]:
+def matches(sent: Sent, source: str) -> list[str]:
     """Return the paths that a source names; none if it is no plain name or simple pattern."""
     path = posixpath.normpath("/" + source).lstrip("/")
     if not _GLOB.search(source):

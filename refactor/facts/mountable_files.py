@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from refactor.context import clean
-from refactor.effects.events import Copy
-from refactor.effects.file_reads import Unfit, kind
+from refactor.effects.events import Copy, Exec
+from refactor.effects.file_reads import Unfit, kind, told
 from refactor.effects.file_secrets import (
     Scope,
     assumptions,
@@ -23,6 +23,7 @@ from refactor.facts import lines, secret_files, sources
 from refactor.facts.stages import is_windows
 from refactor.model import Claim, Effect, FileEdits, Refusal
 from refactor.outside.survey import survey
+from refactor.shell import Command
 from refactor.snapshot import Run, Snapshot
 from refactor.source import Edit, Span
 from refactor.syntax import Instruction
@@ -37,8 +38,8 @@ _FRONTEND = re.compile(
 class Plan(NamedTuple):
     """How a file becomes a secret: the COPYs that name it, the RUNs, the `rm`, and the rules.
 
-    `words` are the places of the file's name in COPYs of several files; `whole` are COPYs that
-    go. `removed` has the RUN of each `rm`.
+    `words` are where the file's name stands in COPYs of several files, with the gap in front;
+    `whole` are COPYs that go. `gone` are the commands that go: an `rm`, a `chmod` of the file.
     """
 
     path: str
@@ -47,7 +48,7 @@ class Plan(NamedTuple):
     words: tuple[tuple[Instruction, int, int], ...]
     whole: tuple[Instruction, ...]
     runs: tuple[tuple[Run, str], ...]
-    removed: tuple[Run, ...]
+    gone: tuple[tuple[Run, tuple[Command, ...]], ...]
     files: tuple[FileEdits, ...]
     claims: tuple[Claim, ...]
     assumes: tuple[str, ...]
@@ -98,14 +99,14 @@ def _plan(snapshot: Snapshot, path: str, what: str, at: int) -> Plan | Refusal:
         for scope in found for run in snapshot.runs
         if run.stage == scope.stage and run.ordinal in scope.mounts
     ]  # fmt: skip
-    removed = [run for scope in found for run in _removing(snapshot, scope)]
+    gone = _gone(snapshot, found)
     claims = [
-        Claim(Effect.SECRETS, footprint(snapshot.graph.stages[scope.stage].label, path))
-        for scope in found
+        Claim(Effect.SECRETS, footprint(snapshot.graph.stages[index].label, path))
+        for index in dict.fromkeys(scope.stage for scope in found)
     ]
     claims += [Claim(Effect.SECRETS, ignored_footprint(path))] if files else []
     return Plan(
-        path, what, found, tuple(words), tuple(whole), tuple(runs), tuple(removed), files,
+        path, what, found, tuple(words), tuple(whole), tuple(runs), tuple(gone), files,
         tuple(claims), assumptions(found, path),
     )  # fmt: skip
 
@@ -141,34 +142,42 @@ def _word(snapshot: Snapshot, ins: Instruction, path: str) -> tuple[int, int] | 
     """Return where the file's name stands in a COPY; None if that copies nothing else."""
     event = sources.events(snapshot)[ins.span.start]
     assert isinstance(event, Copy)
-    if ins.keyword != "COPY" or ins.flags or ins.heredocs:
-        return Unfit("X742", f"`{event.text[:60]}` has options", "copy the file on its own")
+    if ins.heredocs or any(flag.name not in ("chown", "chmod") for flag in ins.flags):
+        return Unfit("X742", f"`{told(event)}` has options", "copy the file on its own")
     if len(event.sources) == 1:
         if ins.comments or lines.heading(snapshot, ins):
             return Unfit("X748", f"a comment is about the COPY of {path}", "delete the comment")
         return None
-    written = snapshot.text[ins.span.start : ins.code_end].rstrip("\r\n")
-    places = [
-        (match.start(), match.end())
-        for match in re.finditer(r"(?<=\s)(\S+)[ \t]+", ins.args)
-        if posixpath.normpath(match[1]) == path
-    ]
-    into = event.destination.text.endswith("/") or ins.args.split()[-1] in (".", "..")
-    if ins.json is not None or "\n" in written or len(places) > 1 or not into:
-        return Unfit("X742", f"`{event.text[:60]}` copies several files in a form that is not "
+    words = re.finditer(r"\S+" if ins.json is None else r'"[^"\\]*"', ins.args)
+    places = [match.span() for match in words]
+    names = [ins.args[slice(*place)].strip('"') for place in places]
+    last = names.pop()
+    into = last in (".", "..") or last.endswith("/")
+    found = [at for at, name in enumerate(names) if posixpath.normpath(name) == path]
+    if len(found) != 1 or len(names) != len(event.sources) or not into:
+        return Unfit("X742", f"`{told(event)}` copies several files in a form that is not "
                      "edited", "copy the file on its own")  # fmt: skip
-    if not places:
-        match = re.match(r"(\S+)[ \t]+", ins.args)
-        if match is None or posixpath.normpath(match[1]) != path:
-            return Unfit("X742", f"{path} is not found in the COPY", "copy the file on its own")
-        places = [(0, match.end())]
-    return ins.args_start + places[0][0], ins.args_start + places[0][1]
+    at = found[0]
+    start, end = (places[at - 1][1], places[at][1]) if at else (places[0][0], places[1][0])
+    start, end = ins.args_start + start, ins.args_start + end
+    span = ins.logical.span(start, end)
+    if any(span.start <= comment.start < span.end for comment in ins.comments):
+        return Unfit("X748", f"a comment is about {path}", "delete the comment")
+    return start, end
 
 
-def _removing(snapshot: Snapshot, scope: Scope) -> Iterator[Run]:
-    """Yield the RUNs that end with an `rm` of the file."""
-    ends = {at + 1 for at in scope.gone}
-    stage = snapshot.build.stages[scope.stage]
+def _gone(
+    snapshot: Snapshot, found: tuple[Scope, ...]
+) -> Iterator[tuple[Run, tuple[Command, ...]]]:
+    """Yield the RUNs with commands that go, and those."""
     for run in snapshot.runs:
-        if run.stage == scope.stage and not run.triggered and stage.runs[run.ordinal] in ends:
-            yield run
+        if run.triggered or run.script is None:
+            continue
+        stage = snapshot.build.stages[run.stage]
+        own = range((0, *stage.runs)[run.ordinal], stage.runs[run.ordinal])
+        events = {at for scope in found if scope.stage == run.stage for at in scope.gone}
+        gone = [
+            event.argv for at in own if at in events and isinstance(event := stage.events[at], Exec)
+        ]
+        if gone:
+            yield run, tuple(c for c in run.script.commands() if c.argv in gone)
