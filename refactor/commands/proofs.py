@@ -157,7 +157,8 @@ def _proven(
     files: Sequence[Path], wishes: Wishes, name: str, plan: Plan, voice: Voice, keep: bool
 ) -> Iterator[tuple[Path, Proven]]:
     """Prove files in turn; `keep` declines what breaks them."""
-    from refactor.proof.proving import keep_what_builds, prove_in_turn
+    from refactor.proof.in_turn import prove_in_turn
+    from refactor.proof.proving import keep_what_builds
     from refactor.proof.proving import prove as prove_one
 
     wishes = replace(wishes, references=referenced(files))

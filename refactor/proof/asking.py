@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from refactor.proof.engines import Engine, EngineError
 from refactor.proof.images import Settings
+from refactor.proof.processes import side_by_side
 from refactor.proof.results import Answer, Question
 
 KILLED = 137  # 128 + SIGKILL
@@ -111,13 +112,19 @@ def read_command(text: str) -> Request:
     return Request(command=words)
 
 
-def ask(engine: Engine, before: str, after: str, requests: list[Request], wishes: Wishes,
-        ) -> tuple[Question, ...]:  # fmt: skip
-    """Ask two images the same."""
-    answers = [_Asked(engine, tag, wishes).all(requests) for tag in (before, after)]
+def ask(
+    engine: Engine, before: str, after: str, requests: list[Request], wishes: Wishes,
+    known: Sequence[Answer] = (),
+) -> tuple[Question, ...]:  # fmt: skip
+    """Ask two images the same; `known` are the answers of the first, if it was asked before."""
+    first, second = (_Asked(engine, tag, wishes) for tag in (before, after))
+    if known or wishes.network == "host":  # there, both would want the same ports
+        answers = [known or first.all(requests), second.all(requests)]
+    else:
+        answers = list(side_by_side(lambda: first.all(requests), lambda: second.all(requests)))
     return tuple(
-        Question(str(request), first, second)
-        for request, first, second in zip(requests, *answers, strict=True)
+        Question(str(request), one, other)
+        for request, one, other in zip(requests, *answers, strict=True)
     )
 
 

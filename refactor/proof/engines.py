@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,9 @@ class Engine:
         except EngineError:
             return
         if ended.code == 0 or re.search(r"(?i)no such|not known|not found", ended.text):
-            self._made[:] = [made for made in self._made if made != what]
+            with suppress(ValueError):
+                while True:  # each step is one that no other thread gets between
+                    self._made.remove(what)
 
     def run(self, *words: str, seconds: float = QUICK) -> str:
         """Run the engine's command and return what it prints; raise EngineError if it fails."""

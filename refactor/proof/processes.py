@@ -9,14 +9,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 MAX_LINE = 4096
 MAX_KEPT = 4 * 1024 * 1024
 GRACE = 3.0  # seconds between SIGTERM and SIGKILL
 
 Say = Callable[[str], None]
+Made = TypeVar("Made")
 
 
 _running: set[subprocess.Popen[bytes]] = set()
@@ -90,6 +92,18 @@ def stopped() -> Iterator[None]:
         yield
     finally:
         _stopping.clear()
+
+
+def side_by_side(one: Callable[[], Made], other: Callable[[], Made]) -> tuple[Made, Made]:
+    """Return what two functions do that run programs; an interrupt ends those of both."""
+    with ThreadPoolExecutor(2) as pool:
+        both = pool.submit(one), pool.submit(other)
+        try:
+            return both[0].result(), both[1].result()
+        except BaseException:
+            with stopped():
+                pool.shutdown()
+            raise
 
 
 class _Reader:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from errno import EDQUOT, ENOENT, ENOSPC
 from hashlib import sha256
@@ -22,22 +21,21 @@ from refactor.engine import (
     Remark,
     Result,
     Task,
-    Unchanged,
     outcome,
     run,
 )
-from refactor.inline import refactored
 from refactor.model import Effect
 from refactor.outside.inline_dockerfiles import holder, written
-from refactor.proof import archive, asking, declaring, processes
+from refactor.proof import archive, asking, declaring
 from refactor.proof.asking import Request
 from refactor.proof.comparing import Noise, compare, noise
+from refactor.proof.differences import Comparison
 from refactor.proof.engines import NOT_FETCHED, Engine, EngineError, Job
 from refactor.proof.images import Image
 from refactor.proof.looks import Look, Trouble, troubles_of, verdict
-from refactor.proof.processes import Voice
+from refactor.proof.processes import Voice, side_by_side
 from refactor.proof.replay import Decline, Key, first_broken
-from refactor.proof.results import PROVED, Build, Cause, Proof, Question, Rebuild, Verdict
+from refactor.proof.results import Answer, Build, Cause, Proof, Question, Rebuild, Verdict
 from refactor.proof.trees import Laid, append, is_plain, lay
 from refactor.proof.workshop import workshop
 from refactor.source import decode, encode
@@ -52,10 +50,10 @@ class Plan:
 
     `requests` are what images are asked; none: what their own configuration lets one ask. `edited`
     is a file of the build context whose edit is built, too. `together` builds before and after side
-    by side; `twice` builds the original twice, to know what differs by itself. `syntax` is whether
-    a `# syntax=` line counts: it makes BuildKit fetch an image. `packed` is whether layers are
-    measured as gzip packs them. `scan` is given each saved image: the Dockerfile's name, `before`
-    or `after`, and the archive.
+    by side. `twice` builds the original once more if something is broken, to know what differs by
+    itself. `syntax` is whether a `# syntax=` line counts: it makes BuildKit fetch an image.
+    `packed` is whether layers are measured as gzip packs them. `scan` is given each saved image:
+    the Dockerfile's name, `before` or `after`, and the archive.
     """
 
     job: Job = field(default_factory=Job)
@@ -90,12 +88,12 @@ def prove(
     """
     found = path if isinstance(path, Task) else task(path, wishes)
     if isinstance(found, Result):
-        return Proven(_without(found), found)
+        return Proven(without(found), found)
     decided = wishes.recall(found.name) or everything
     decide = Decline(frozenset(key.site for key in declined), decided)
     result = run(found.name, found.data, found.config, found.site, decide)
     if not isinstance(result, Changed):
-        return Proven(_without(result), result)
+        return Proven(without(result), result)
     before, after = outcome(found.name, parse(decode(found.data)), found.config, found.site, decide)
     with workshop(engine) as folder:
         place = after.snapshot.place
@@ -120,31 +118,8 @@ def keep_what_builds(
         voice.say(f"declined: {found.cause.transform}: {found.cause.reason}")
 
 
-def prove_in_turn(whole: Task, prove: Callable[[Task], Proven]) -> Iterator[Proven]:
-    """Prove the Dockerfiles in a file, each on what those before it were proved to become.
-
-    The last that is proved has the result for the whole file: only what is proved is in it.
-    """
-    found: list[Proven] = []
-
-    def made(part: Task) -> Result:
-        found.append(prove(part))
-        result = found[-1].result
-        is_bad = isinstance(result, Changed) and found[-1].proof.verdict not in PROVED
-        return Unchanged(part.name) if is_bad else result
-
-    result = refactored(whole, made)
-    if isinstance(result, Refused | Failed):
-        yield from (Proven(one.proof, result) for one in found if one.proof.verdict in PROVED)
-        yield Proven(_without(result), result)
-        return
-    last = max((at for at, one in enumerate(found) if one.proof.verdict in PROVED), default=-1)
-    for at, one in enumerate(found):
-        yield Proven(one.proof, result if at == last else Unchanged(whole.name), one.cause)
-
-
-def _without(result: Result) -> Proof:
-    """Return the proof of what is not built."""
+def without(result: Result) -> Proof:
+    """Return the proof of what is not built: there is nothing to change, or it is refused."""
     if isinstance(result, Refused | Failed):
         return Proof(result.path, Verdict.REFUSED, result.reason, result.remarks)
     return Proof(result.path, Verdict.UNCHANGED, "there is nothing to change", result.remarks)
@@ -166,6 +141,7 @@ class _Bench:
     label: str = field(default_factory=lambda: f"dfr-proof-{uuid4().hex[:12]}")
     packed: dict[str, int] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    answers: tuple[Answer, ...] = ()  # of the original
 
     def prove(self) -> tuple[Proof, Key | None]:
         """Build, compare, ask; look for the cause if that is wanted."""
@@ -182,16 +158,21 @@ class _Bench:
         image = self._image(tag, "before")
         is_cached = free and bool(ours[1].cached) and not ours[1].ran
         known = None
-        if self.plan.twice and not is_cached:
+        look = None if ours[1].failed else self._look(ours, (tag, image), None)
+        if self.plan.twice and not is_cached and (look is None or look.troubles):
             again, known = self._noise(original, image)
             if again.failed:
                 reason = f"the original does not build each time: {again.failed}"
                 return self._proof(Verdict.BASELINE, reason, again, None), None
-        if ours[1].failed:  # once more: a registry may have failed, and no change
+            if look and look.comparison:
+                look = self._judged(
+                    look.build, compare(image, look.comparison.after, known), look.questions
+                )
+        if look is None:  # once more: a registry may have failed, and no change
             ours = self._build("after, again", final, True)
             if unreachable := next(filter(NOT_FETCHED.search, ours[1].log), ""):
                 raise EngineError(f"an image could not be fetched: {unreachable.strip()[:300]}")
-        look = self._look(ours, (tag, image), known)
+            look = self._look(ours, (tag, image), known)
         rebuild = None
         if self.plan.edited and not look.build.failed:
             rebuild = self._rebuild(original, final)
@@ -223,15 +204,10 @@ class _Bench:
     ) -> tuple[tuple[str, Build], tuple[str, Build]]:
         """Build the first and the last state, without cache if the cache is no proof."""
         if self.plan.together and not free:
-            with ThreadPoolExecutor(2) as pool:
-                one = pool.submit(self._build, "before", original, False)
-                two = pool.submit(self._build, "after", final, False)
-                try:
-                    return one.result(), two.result()
-                except BaseException:
-                    with processes.stopped():
-                        pool.shutdown()
-                    raise
+            return side_by_side(
+                lambda: self._build("before", original, False),
+                lambda: self._build("after", final, False),
+            )
         first = self._build("before", original, False)
         if first[1].failed:
             return first, first
@@ -332,16 +308,25 @@ class _Bench:
             why = Trouble("build", f"it does not build any more: {build.failed}")
             return Look(build, troubles=(why,))
         comparison = compare(first[1], self._image(tag, "after" if is_last else ""), known)
-        comparison = declaring.without_ours(comparison, self._rewritten())
-        changes = [(step.transform.id, step.change) for step in self.outcome.steps]
-        matches, undeclared = declaring.match(changes, comparison)
         questions: tuple[Question, ...] = ()
         if self.engine.runs and not self.plan.silent:
             requests = list(self.plan.requests) or asking.of_settings(first[1].settings)
             self.voice.say(f"{self.task.name}: asking both images")
-            questions = asking.ask(self.engine, first[0], tag, requests, self.plan.asks)
+            questions = asking.ask(
+                self.engine, first[0], tag, requests, self.plan.asks, self.answers
+            )
             if is_last and not all(question.is_kept for question in questions):  # it may be chance
                 questions = asking.ask(self.engine, first[0], tag, requests, self.plan.asks)
+            self.answers = tuple(question.before for question in questions)
+        return self._judged(build, comparison, questions)
+
+    def _judged(
+        self, build: Build, comparison: Comparison, questions: tuple[Question, ...]
+    ) -> Look:
+        """Return what a comparison and answers come to."""
+        comparison = declaring.without_ours(comparison, self._rewritten())
+        changes = [(step.transform.id, step.change) for step in self.outcome.steps]
+        matches, undeclared = declaring.match(changes, comparison)
         troubles = tuple(
             troubles_of(comparison, declaring.effects_of(changes), undeclared, questions)
         )

@@ -1,4 +1,4 @@
-"""A folder to work in, removed at the end together with the images that were made."""
+"""A folder to work in, removed at the end together with what was made in the engine."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from refactor.proof.engines import Engine
 
 @contextmanager
 def workshop(engine: Engine) -> Iterator[Path]:
-    """Give a folder, and remove it and the images at the end, however that comes."""
+    """Give a folder, and remove it, images and containers at the end, however that comes."""
     folder = Path(tempfile.mkdtemp(prefix="dfr-proof-"))
     try:
         yield folder
     finally:
         with _uninterrupted():
             for made in engine.left:
-                if not made.startswith("container "):
-                    engine.remove(made)
+                kind, _, name = made.rpartition(" ")
+                (engine.remove_container if kind else engine.remove)(name)
             shutil.rmtree(folder, ignore_errors=True)
 
 
