@@ -16,13 +16,16 @@ What a project.toml says:
     keeps = ["pip install"]        rebuild after its edit takes from the cache, once refactored
     [secrets]
     build = {TOKEN = "..."}      given to the build: as an argument before, mounted after
+    files = [".npmrc"]           copied before, mounted after
     run = {SECRET_KEY = "..."}   in the environment of the containers
 
 Each secret is somewhere in the image before, and nowhere in it after. What refactoring must reach
-is said by two more keys, above the tables:
+is said by more keys, above the tables:
 
     expect = ["non-root", "smaller", "fewer layers", "starts", "kept steps", "stops"]
     max_size_ratio = 0.5         of the size after to the size before (never much larger: 1.01)
+    made = ["set-mode-in-copy"]  changes that are among those that are made
+    told = ["P701"]              codes of what is only told
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ from typing import Any
 from refactor.batch import Wishes
 from refactor.config import Config
 from refactor.context import DiskContext
-from refactor.engine import Changed, Unchanged, run
+from refactor.effects.file_secrets import secret_id
+from refactor.engine import Changed, Result, Unchanged, run
 from refactor.model import Safety
 from refactor.project import Site
 from refactor.proof import asking, engines
@@ -55,7 +59,8 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 EXPECTATIONS = frozenset({"non-root", "smaller", "fewer layers", "starts", "kept steps", "stops"})
 Scan = Callable[[str, str, Path], None]
 BUILD_SECONDS = 900
-ASKS = asking.Wishes(steady=60)  # programs that are asked nothing end: pandas takes its time
+# Programs that are asked nothing end: pandas takes its time. What stops at all does so at once.
+ASKS = asking.Wishes(steady=60, grace=3)
 # A secret that is mounted as a variable, and as the file that it is read from.
 _MOUNT = re.compile(r"(?m)^(RUN (?:--\S+ )*--mount=type=secret,id=(\w+)),env=\2(\S*)((?: --\S+)*) ")
 _READ = r'\1\3\4 export \2="$(cat /run/secrets/\2)" && '
@@ -101,10 +106,19 @@ class Project:
     port: int = 0
     expect: frozenset[str] = frozenset()
     max_size_ratio: float = 1.01
+    made: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
     edit: str = ""
     keeps: tuple[str, ...] = ()
     build_secrets: Mapping[str, str] = field(default_factory=dict)
     run_secrets: Mapping[str, str] = field(default_factory=dict)
+    secret_files: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Return all secrets by the name of the variable or the file."""
+        files = {name: (self.folder / name).read_text("utf-8") for name in self.secret_files}
+        return {**self.build_secrets, **files, **self.run_secrets}
 
     @property
     def name(self) -> str:
@@ -126,7 +140,9 @@ def load(folder: Path) -> Project:
     return Project(
         folder, data.pop("title"), asks, tuple(data.pop("images", ())), expect=expect,
         edit=rebuild.get("edit", ""), keeps=tuple(rebuild.get("keeps", ())),
-        build_secrets=secrets.get("build", {}), run_secrets=secrets.get("run", {}), **data,
+        build_secrets=secrets.get("build", {}), run_secrets=secrets.get("run", {}),
+        secret_files=tuple(secrets.get("files", ())), made=tuple(data.pop("made", ())),
+        told=tuple(data.pop("told", ())), **data,
     )  # fmt: skip
 
 
@@ -135,13 +151,20 @@ def projects() -> list[Project]:
     return [load(path.parent) for path in sorted(FIXTURES.glob("*/project.toml"))]
 
 
+def refactoring(
+    folder: Path, level: Safety = Safety.RISKY, select: Sequence[str] = ("all",)
+) -> Result:
+    """Return what comes of the folder's Dockerfile."""
+    data = (folder / "Dockerfile").read_bytes()
+    config = Config(select=tuple(select), level=level)
+    return run("Dockerfile", data, config, Site(DiskContext(folder)))
+
+
 def refactored(
     folder: Path, level: Safety = Safety.RISKY, select: Sequence[str] = ("all",)
 ) -> dict[str, bytes]:
     """Return the files that a refactoring of the folder's Dockerfile changes or adds."""
-    data = (folder / "Dockerfile").read_bytes()
-    config = Config(select=tuple(select), level=level)
-    result = run("Dockerfile", data, config, Site(DiskContext(folder)))
+    result = refactoring(folder, level, select)
     if isinstance(result, Unchanged):
         return {}
     assert isinstance(result, Changed), result
@@ -196,7 +219,8 @@ def prove_project(
     )
     job = Job(
         tuple(f"{name}={value}" for name, value in project.build_secrets.items()),
-        tuple(f"id={name},env={name}" for name in project.build_secrets),
+        tuple(f"id={name},env={name}" for name in project.build_secrets)
+        + tuple(f"id={secret_id(name)},src={before / name}" for name in project.secret_files),
         network="host", seconds=BUILD_SECONDS,
     )  # fmt: skip
     variables = tuple(f"{name}={value}" for name, value in project.run_secrets.items())

@@ -15,6 +15,7 @@ from tests.fixture_projects import (
     projects,
     prove_project,
     refactored,
+    refactoring,
     row,
     user,
 )
@@ -37,10 +38,18 @@ def test_a_second_refactoring_finds_nothing(name: str, tmp_path: Path) -> None:
     assert refactored(after) == {}
 
 
+@pytest.mark.parametrize("name", [name for name, one in PROJECTS.items() if one.made or one.told])
+def test_the_changes_are_made_that_it_is_there_for(name: str) -> None:
+    project = PROJECTS[name]
+    remarks = refactoring(project.folder).remarks
+    assert set(project.made) <= {one.transform for one in remarks if one.kind == "change"}
+    assert set(project.told) == {one.code for one in remarks if one.kind == "notice"}
+
+
 @pytest.mark.parametrize("name", BUILT)
 def test_it_does_the_same(engine: Engine, name: str, tmp_path: Path) -> None:
     project = BUILT[name]
-    secrets = {**project.build_secrets, **project.run_secrets}
+    secrets = project.secrets
     held: dict[str, list[str]] = {}
 
     def scan(_: str, when: str, archive: Path) -> None:
