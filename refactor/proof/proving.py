@@ -350,23 +350,33 @@ class _Bench:
 
     def _rebuild(self, original: State, final: State) -> Rebuild:
         """Build both with the cache, edit one source file, and build both again."""
-        builds = []
-        for what, state in (("before", original), ("after", final)):
-            tag, laid = self._prepared(state)
-            self._built(f"{what}, cached", tag, laid, True)
-            try:
-                if not is_plain(laid.context, self.plan.edited):
-                    raise FileNotFoundError(ENOENT, "it is not below it", self.plan.edited)
-                append(laid.context / self.plan.edited, "\n")
-            except OSError as error:
-                home = self.home or "the repository's folder"
-                raise EngineError(
-                    f"--rebuild {self.plan.edited}: a file of the build context ({home}) is meant: "
-                    f"{error.strerror}"
-                ) from None
-            builds.append(self._built(f"{what}, edited", tag, laid, True))
-            self.engine.remove(tag)
-        return Rebuild(self.plan.edited, builds[0], builds[1])
+
+        def before() -> Build:
+            return self._edited("before", original)
+
+        def after() -> Build:
+            return self._edited("after", final)
+
+        both = side_by_side(before, after) if self.plan.together else (before(), after())
+        return Rebuild(self.plan.edited, *both)
+
+    def _edited(self, what: str, state: State) -> Build:
+        """Build a state with the cache, edit the file, and return what comes of another build."""
+        tag, laid = self._prepared(state)
+        self._built(f"{what}, cached", tag, laid, True)
+        try:
+            if not is_plain(laid.context, self.plan.edited):
+                raise FileNotFoundError(ENOENT, "it is not below it", self.plan.edited)
+            append(laid.context / self.plan.edited, "\n")
+        except OSError as error:
+            home = self.home or "the repository's folder"
+            raise EngineError(
+                f"--rebuild {self.plan.edited}: a file of the build context ({home}) is meant: "
+                f"{error.strerror}"
+            ) from None
+        found = self._built(f"{what}, edited", tag, laid, True)
+        self.engine.remove(tag)
+        return found
 
 
 def _digest(text: str) -> str:
