@@ -53,6 +53,7 @@ from refactor.proof.images import Image
 from refactor.proof.processes import Say, Voice
 from refactor.proof.proving import Plan, prove
 from refactor.proof.results import Build, Proof, Question
+from refactor.proof.trees import edit
 from tests.engine import Engine, start
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -217,22 +218,44 @@ def prove_project(
         Request(project.port, ask.path) if ask.path else Request(command=ask.command)
         for ask in project.asks
     )
-    job = Job(
-        tuple(f"{name}={value}" for name, value in project.build_secrets.items()),
-        tuple(f"id={name},env={name}" for name in project.build_secrets)
-        + tuple(f"id={secret_id(name)},src={before / name}" for name in project.secret_files),
-        network="host", seconds=BUILD_SECONDS,
-    )  # fmt: skip
     variables = tuple(f"{name}={value}" for name, value in project.run_secrets.items())
     plan = Plan(
-        job, replace(ASKS, variables=variables), requests=requests, edited=project.edit,
-        together=True, scan=scan,
+        _job(project), replace(ASKS, variables=variables), requests=requests, together=True,
+        scan=scan,
     )  # fmt: skip
     wishes = Wishes(level=Safety.RISKY, select=("all",))
+    docker = _docker(engine, project)
+    return prove(before / "Dockerfile", wishes, docker, plan, Voice(print, _nothing)).proof
+
+
+def _job(project: Project) -> Job:
+    return Job(
+        tuple(f"{name}={value}" for name, value in project.build_secrets.items()),
+        tuple(f"id={name},env={name}" for name in project.build_secrets)
+        + tuple(f"id={secret_id(name)},src={project.folder / name}"
+                for name in project.secret_files),
+        network="host", seconds=BUILD_SECONDS,
+    )  # fmt: skip
+
+
+def _docker(engine: Engine, project: Project) -> engines.Engine:
     docker = engines.engine("docker", {**engine.environment, **project.build_secrets})
     if project.build_secrets:
         docker = _WithoutEnv(*(getattr(docker, one.name) for one in fields(docker)))
-    return prove(before / "Dockerfile", wishes, docker, plan, Voice(print, _nothing)).proof
+    return docker
+
+
+def rebuilt(engine: Engine, project: Project, folder: Path) -> Build:
+    """Edit a file of a project that was just proved, and build it with the cache, refactored."""
+    again = lay(project, folder / "again")
+    for path, data in refactored(again).items():
+        (again / path).write_bytes(data)
+    edit(again / project.edit)
+    docker, tag = _docker(engine, project), f"dfr-test:{project.name}"
+    try:
+        return docker.build(tag, again, again / "Dockerfile", _job(project), True, _nothing)
+    finally:
+        docker.remove(tag)
 
 
 def _nothing(line: str) -> None:

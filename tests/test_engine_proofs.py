@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -172,7 +173,7 @@ def test_a_page_is_asked_for_without_a_network(
           index_html="<!doctype html><p>hello")  # fmt: skip
     edit = ("other-port", '"8000"', '"8001"')
     requests = (Request(8000), Request(command=("ls", "/www")))
-    plan = Plan(JOB, ASKS, requests, bisect=True)
+    plan = Plan(JOB, ASKS, requests, edited="index.html", together=True, bisect=True)
     found = proof(docker, tmp_path, monkeypatch, edit, plan)
     is_found(found, "other-port")
     page, command = found.questions
@@ -180,6 +181,9 @@ def test_a_page_is_asked_for_without_a_network(
     assert "refused" in page.after.error.lower()
     assert command.is_kept
     assert command.before.text == "index.html\n"
+    assert found.rebuild is not None
+    copied = ("COPY index.html /www/",)
+    assert (found.rebuild.before.ran, found.rebuild.after.ran) == (copied, copied)
 
 
 def test_the_command_line_writes_what_is_proved(
@@ -200,6 +204,23 @@ def test_the_command_line_writes_what_is_proved(
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert "nothing to change" in again.stderr
+
+
+def test_a_dockerfile_in_a_compose_file_is_kept_as_far_as_it_is_proved(
+    engine: Engine, docker: engines.Engine, tmp_path: Path
+) -> None:
+    """The file itself is in the image, too: that it is another one is no difference."""
+    text = "FROM busybox:latest\nENV A $$B\nCOPY compose.yaml /\nCMD true\n"
+    held = "services:\n  web:\n    build:\n      dockerfile_inline: |\n" + indent(text, " " * 8)
+    (tmp_path / "compose.yaml").write_text(held)
+    result = subprocess.run(
+        [sys.executable, "-m", "refactor.cli", "fix", "--prove", str(tmp_path)],
+        env={**os.environ, **engine.environment}, capture_output=True, text=True, cwd=ROOT,
+        timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "#web: equivalent: the images hold the same; answers kept: 1" in result.stderr
+    assert (tmp_path / "compose.yaml").read_text() == held.replace("A $$B", "A=$$B")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

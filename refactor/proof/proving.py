@@ -36,7 +36,7 @@ from refactor.proof.looks import Look, Trouble, troubles_of, verdict
 from refactor.proof.processes import Voice, side_by_side
 from refactor.proof.replay import Decline, Key, first_broken
 from refactor.proof.results import Answer, Build, Cause, Proof, Question, Rebuild, Verdict
-from refactor.proof.trees import Laid, append, is_plain, lay
+from refactor.proof.trees import Laid, edit, is_plain, lay
 from refactor.proof.workshop import workshop
 from refactor.source import decode, encode
 from refactor.syntax import parse
@@ -367,7 +367,7 @@ class _Bench:
         try:
             if not is_plain(laid.context, self.plan.edited):
                 raise FileNotFoundError(ENOENT, "it is not below it", self.plan.edited)
-            append(laid.context / self.plan.edited, "\n")
+            edit(laid.context / self.plan.edited)
         except OSError as error:
             home = self.home or "the repository's folder"
             raise EngineError(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from errno import ELOOP
 from pathlib import Path
+from random import randrange
 from typing import NamedTuple
 
 from refactor.source import encode
@@ -65,11 +66,14 @@ def is_plain(root: Path, path: str) -> bool:
     return not any(folder.is_symlink() for folder in above)
 
 
-def append(path: Path, text: str) -> None:
-    """Add a text to the end of a file, which becomes one of its own: it may be a hard link."""
+def edit(path: Path) -> None:
+    """Add some empty lines to a file, which becomes one of its own: it may be a hard link.
+
+    How many is left to chance: what is built of the same edit is in the cache the next time.
+    """
     mode, data = path.stat().st_mode & 0o7777, path.read_bytes()
     path.unlink()
-    path.write_bytes(data + text.encode())
+    path.write_bytes(data + b"\n" * randrange(1, 10_000))
     path.chmod(mode)
 
 
