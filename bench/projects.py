@@ -20,10 +20,10 @@ HEAD = """# Projects, before and after
 Small projects of our own, in `fixtures/`, in the shapes that containers are first written in. Each
 is built, compared and asked as it is and refactored with `--select all --level risky`, as
 `dfr prove` does it, by `tests/test_engine_projects.py`. `user` is who the processes run as.
-A secret is an argument of the build before, and mounted after: it is in the first image, and in no
-byte of the second. The services of `compose-services` are started and asked with the settings that
-their compose file has before and after, by `tests/test_engine_compose.py`; its Kubernetes manifest
-is only read.
+A secret is an argument of the build before, or a file that is copied, and mounted after: it is in
+the first image, and in no byte of the second. The services of `compose-services` are started and
+asked with the settings that their compose file has before and after, by
+`tests/test_engine_compose.py`; its Kubernetes manifest is only read.
 Sizes are those of the uncompressed image. The images they start from are made for the tests from
 Debian's packages, so sizes differ from what a registry's images would give.
 

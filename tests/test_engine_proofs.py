@@ -223,12 +223,21 @@ def test_a_dockerfile_in_a_compose_file_is_kept_as_far_as_it_is_proved(
     assert (tmp_path / "compose.yaml").read_text() == held.replace("A $$B", "A=$$B")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("number", "step", "said_by_then"),
+    [
+        (signal.SIGINT, "sleep 20", "RUN sleep"),
+        (signal.SIGTERM, "sleep 20", "RUN sleep"),
+        (signal.SIGKILL, "sleep 20", "RUN sleep"),
+        (signal.SIGINT, "true", "asking both"),
+    ],
+)
 def test_stopped_in_the_middle(
-    engine: Engine, docker: engines.Engine, tmp_path: Path, number: signal.Signals
-) -> None:
+    engine: Engine, docker: engines.Engine, tmp_path: Path, number: signal.Signals, step: str,
+    said_by_then: str,
+) -> None:  # fmt: skip
     """A signal leaves nothing behind; SIGKILL, which nobody can handle, an image at most."""
-    write(tmp_path, "FROM busybox:latest\nRUN sleep 20 && echo ENV A 1\nENV A 1\n")
+    write(tmp_path, f"FROM busybox:latest\nRUN {step}\nENV A 1\nCMD sleep 60\n")
     work = tmp_path / "work"
     work.mkdir()
     environment = {**os.environ, **engine.environment, "TMPDIR": str(work)}
@@ -239,8 +248,9 @@ def test_stopped_in_the_middle(
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:
-        if "RUN sleep" in line:
+        if said_by_then in line:
             break
+    time.sleep(0.5)  # in the middle of it
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     if number is signal.SIGKILL:

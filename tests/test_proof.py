@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,11 +33,12 @@ from refactor.proof.differences import Group
 from refactor.proof.engines import Engine, EngineError, Job
 from refactor.proof.images import Defect, Image, Kind, Layer, Node, Settings
 from refactor.proof.in_turn import prove_in_turn
-from refactor.proof.processes import Say, Voice
+from refactor.proof.processes import Ended, Say, Voice
 from refactor.proof.proving import Plan, prove
 from refactor.proof.replay import Decline, first_broken
 from refactor.proof.results import Answer, Build, Question, Verdict
 from refactor.proof.trees import lay
+from refactor.proof.workshop import workshop
 from refactor.snapshot import Snapshot
 from refactor.source import Edit, Span
 from refactor.syntax import parse
@@ -884,6 +886,54 @@ def test_a_client_that_is_too_old_is_no_fault_of_the_dockerfile(tmp_path: Path) 
     found = engines.engine("docker", {"PATH": f"{tmp_path}:/usr/bin:/bin"})
     with pytest.raises(EngineError, match="unknown flag: --load"):
         found.build("t", tmp_path, tmp_path / "D", Job(), False, lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("network", "known", "asked"),
+    [
+        ("none", False, ["after", "before"]),
+        ("none", True, ["after"]),
+        ("host", False, ["before", "after"]),
+    ],
+)
+def test_an_original_is_asked_once_and_beside_what_comes_of_it(
+    network: str, known: bool, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where both are asked at once, the second answers first; on one network they take turns."""
+    seen: list[str] = []
+    answered = threading.Event()
+
+    def answer(self: Any, requests: list[asking.Request]) -> list[Answer]:
+        if self.tag == "before" and network == "none":
+            assert answered.wait(10)
+        seen.append(self.tag)
+        answered.set()
+        return [Answer(0, self.tag) for _ in requests]
+
+    monkeypatch.setattr(asking._Asked, "all", answer)
+    (found,) = asking.ask(
+        Fake(), "before", "after", [asking.Request()], asking.Wishes(network=network),
+        [Answer(0, "before")] if known else (),
+    )  # fmt: skip
+    assert seen == asked
+    assert (found.before.body, found.after.body) == ("before", "after")
+
+
+def test_a_container_that_a_thread_left_is_removed_at_the_end() -> None:
+    removed: list[str] = []
+
+    class Leaving(Fake):
+        def remove_container(self, name: str) -> None:
+            removed.append(name)
+            self._forget(f"container {name}", "true")
+
+        def _call(self, *words: str, **options: Any) -> Ended:
+            return Ended(0, "", 0)
+
+    fake = Leaving()
+    with workshop(fake):
+        fake._made.extend(("dfr-proof-a:1", "container dfr-proof-b"))
+    assert (removed, fake.left) == (["dfr-proof-b"], ())
 
 
 def test_a_full_folder_for_images_is_named(tmp_path: Path) -> None:
