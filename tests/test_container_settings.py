@@ -294,6 +294,23 @@ def test_volumes_may_be_written() -> None:
 
 
 @pytest.mark.parametrize(
+    ("image", "service", "said"),
+    [
+        ("", "", "nor ends at SIGTERM"),
+        ("STOPSIGNAL 3\n", "", "nor ends at SIGQUIT"),
+        ("STOPSIGNAL SIGQUIT\n", "    stop_signal: SIGUSR1\n", "nor ends at SIGUSR1"),
+        ("STOPSIGNAL SIGINT\n", "", "and does not reap what it did not start"),
+        ("", "    stop_signal: SIGKILL\n", "and does not reap what it did not start"),
+    ],
+)
+def test_the_reason_for_an_init_names_the_signal(image: str, service: str, said: str) -> None:
+    files = {"compose.yaml": f"{WEB}{service}"}
+    (change,) = changes(snapshot(files, APP + image), "init")
+    assert isinstance(change, Change)
+    assert change.reason.endswith(said)
+
+
+@pytest.mark.parametrize(
     ("command", "changed"),
     [
         ('CMD ["python", "/app.py"]', True),

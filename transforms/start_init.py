@@ -1,9 +1,9 @@
 """Start an init as process 1 of a compose service.
 
-A program that is process 1 has to reap the children of others, and does not end at SIGTERM unless
-it handles it: `docker stop` then waits ten seconds and kills it. `init: true` lets Docker's own
-init be process 1, which passes signals on. An image that starts an init itself, or s6, is left
-alone. Kubernetes has no such setting.
+A program that is process 1 has to reap the children of others, and does not end at SIGTERM, or at
+what STOPSIGNAL names instead, unless it handles it: `docker stop` then waits ten seconds and kills
+it. `init: true` lets Docker's own init be process 1, which passes signals on. An image that starts
+an init itself, or s6, is left alone. Kubernetes has no such setting.
 
 Refusals: Y101 the file is not clear enough to be edited, Y102 the service is given more than
 others, Y104 the stage, or what it starts, is not known, Y105 it starts a whole system.

@@ -18,6 +18,8 @@ from refactor.effects.privileges import (
     Stop,
     capabilities,
     first_process,
+    is_ended,
+    stop_signal,
     writes,
 )
 from refactor.effects.stages import Surroundings
@@ -260,7 +262,11 @@ def _init(container: Container, parts: tuple[Use, ...], own: Place) -> _Wish | S
     found = first_process(container, command)
     if isinstance(found, Stop):
         return found
-    why = f"{found} is process 1, and neither reaps what it did not start nor ends at SIGTERM"
+    signal = stop_signal(container, "".join(own.own.get("stop_signal").texts()))
+    fails = f"neither reaps what it did not start nor ends at {signal}"
+    if is_ended(found, signal):
+        fails = "does not reap what it did not start"
+    why = f"{found} is process 1, and {fails}"
     return _Wish({"compose": {"init": True}}, (_FIRST,), False, why) if found else None
 
 

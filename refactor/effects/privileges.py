@@ -18,6 +18,7 @@ from refactor.effects.needs import HOME, Needs
 from refactor.effects.stages import Surroundings
 from refactor.effects.started import started
 from refactor.effects.users import FROM_BASE, ROOT, named
+from refactor.facts import signals
 from refactor.facts.images import Family, Image, image
 from refactor.facts.stages import Graph
 from refactor.facts.users import default_user, needs_root
@@ -39,6 +40,7 @@ _DEAF = re.compile(
     r"(?:python|pypy|ruby|perl|php)[\d.]*\Z|(?:node|nodejs|nodemon|npm|npx|yarn|pnpm|ts-node|tsx|ng|"
     r"flask|rails|bundle|sh|ash|dash|bash)\Z|.*\.(?:sh|py|rb|js|pl)\Z"
 )
+_SPARES = frozenset("SIGKILL SIGCHLD SIGCLD SIGCONT SIGURG SIGWINCH".split())
 # Programs whose writes no source of an application tells.
 _WHY = {
     "java": "loads native code of its libraries from /tmp, where a tmpfs forbids it",
@@ -246,6 +248,24 @@ def first_process(container: Container, command: tuple[str, ...]) -> str | Stop:
     if any(name in _INITS or name.startswith("s6-") for name in names):
         return ""
     return names[0] if _DEAF.match(names[0]) else ""
+
+
+def stop_signal(container: Container, own: str) -> str:
+    """Return what `docker stop` sends: what the service says (`own`), or the image, or SIGTERM."""
+    value = dict(container.build.stages[container.index].config).get("stopsignal")
+    text = own or (value.text if isinstance(value, Value) else "")
+    return signals.name(text) or text or "SIGTERM"
+
+
+def is_ended(program: str, signal: str) -> bool:
+    """Whether a signal does with a program as process 1 what it does with it behind an init.
+
+    The kernel spares process 1 only what a signal does by default (pid_namespaces(7)), and SIGKILL
+    from outside not even that; by default these others end nothing (signal(7)). Python handles
+    SIGINT itself (its page on `signal`).
+    """
+    python = re.match(r"(?:python|pypy)[\d.]*\Z|.*\.py\Z", program)
+    return signal in _SPARES or bool(python and signal == "SIGINT")
 
 
 def _words(stage: Stage, key: str) -> tuple[str, ...]:
