@@ -166,6 +166,22 @@ CASES = [
          f'{COPY}RUN {USERADD} \\\n    && mkdir -p /app/log \\\n'
          f'    && chown -R 10001:10001 /app/log\n{USER}ENTRYPOINT ["./run.sh"]\n{CMD}',
          FLASK | {"run.sh": '#!/bin/sh\nmkdir -p log\nexec "$@"\n'}),
+    Case("a-pid-file-in-a-folder-of-its-own",
+         f'{COPY}CMD ["frobnicate", "-p", "/var/run/f/f.pid"]\n',
+         f"{SLIM}RUN {USERADD} \\\n    && mkdir -p /var/run/f \\\n"
+         "    && chown -R 10001:10001 /var/run/f\nCOPY . .\n"
+         f'{USER}CMD ["frobnicate", "-p", "/var/run/f/f.pid"]\n', {"a": ""}, Safety.RISKY,
+         ("CMD: frobnicate needs no root",)),
+    Case("data-in-a-folder-that-is-given-already",
+         f"{SLIM}RUN useradd -u 1001 w && mkdir -p /var/lib/f && chown w /var/lib/f\nCOPY . .\n"
+         "CMD f --data=/var/lib/f\n",
+         f"{SLIM}RUN useradd -u 1001 w && mkdir -p /var/lib/f && chown w /var/lib/f\nCOPY . .\n"
+         "USER 1001\nCMD f --data=/var/lib/f\n", {"a": ""}, Safety.RISKY),
+    Case("a-path-that-is-only-read", f"{COPY}COPY a /var/lib/f/a\n{{}}".format(
+             'CMD ["python", "app.py", "--x", "/var/lib/f/a", "-c", "/var/lib/g/g.conf"]\n'),
+         f"{SLIM}{CREATED}COPY . .\nCOPY a /var/lib/f/a\n{USER}"
+         'CMD ["python", "app.py", "--x", "/var/lib/f/a", "-c", "/var/lib/g/g.conf"]\n',
+         FLASK | {"a": ""}),
     Case("comments-stay", f"{COPY}\n# run it\n{CMD}",
          f"{SLIM}{CREATED}COPY . .\n\n{USER}\n# run it\n{CMD}", FLASK),
     Case("no-newline-at-the-end", "FROM php:8.3-fpm\nCOPY . /var/www/html/",
@@ -235,6 +251,13 @@ REFUSED = [
     ("U305", f'{COPY}RUN chmod u+x run.sh\nCMD ["./run.sh"]\n', {"run.sh": "python app.py\n"}),
     ("U305", f"{COPY}{CMD}", {"app.py": "open('/var/log/app.log', 'a')\n"}),
     ("U305", f"{COPY}{CMD}", {"app.py": "open('/etc/motd', 'w')\n"}),
+    *[("U305", f"{COPY}CMD {command}\n", {"app.py": ""}) for command in (
+        "python app.py -p /var/run/app.pid", "python app.py --pid-path=/run/app.pid",
+        "gunicorn --bind unix:/run/app.sock app:app", "uvicorn app:app --uds unix:///var/run/a",
+        "python app.py >> /var/log/app.log", "python app.py 2>&1 | tee -a /var/log/app.log",
+        '["sh", "-e", "/usr/bin/app", "-p", "/var/run/app.pid"]', "app --data /var/lib/app",
+        '["app", "-H", "tcp://:4000,unix:///var/run/docker.sock"]')],
+    ("U305", f"{COPY}ENV LOGS=/var/log\nCMD python app.py --to $LOGS/app.log\n", {"app.py": ""}),
     ("U305", f"FROM python:3.12-slim\nCOPY app.py /\n{CMD}", {"app.py": "open('a.log', 'w')\n"}),
     ("U305", f"{COPY}{CMD}", {"app.py": "x = '/root/cache'\nopen(x)\n"}),
     ("U305", f"{COPY}ADD https://a.example/b.jar /srv/b.jar\n{CMD}", {"app.py": ""}),
@@ -523,7 +546,7 @@ def test_the_ports_of_a_command(command: str, found: list[int]) -> None:
 
 
 def test_tables() -> None:
-    verdicts = {"root", "drops", "sudo", "home", "builds", "runs", "assumes"}
+    verdicts = {"root", "drops", "sudo", "home", "builds", "runs", "assumes", "tool"}
     for row in table("started_programs"):
         assert row["verdict"] in verdicts
         assert row["source"] not in ("", "-")

@@ -45,7 +45,7 @@ def needs(build: Build, index: int, image: Image, around: Surroundings, user: st
     run = started(stage, image, placed, around)
     if placed is not None and placed.files:
         found.assume(FROM_GIT)
-    Processes(found, run, env, placed, around.application).look()
+    Processes(found, run, env, placed, around.application, _folders(build, index)).look()
     for event in (e for s in build.stages[: index + 1] for e in flat(s.events)):
         if _CLONE.search(event.text):
             found.stop("U308", f"`{event.text[:70]}`: what is fetched may write anywhere",
@@ -70,6 +70,17 @@ def environment(stage: Stage) -> dict[str, Value]:
     found = dict(stage.config)["env"]
     assert isinstance(found, tuple)
     return dict(found)
+
+
+def _folders(build: Build, index: int) -> frozenset[str]:
+    """Return paths of a stage that its build makes folders of, or that are volumes."""
+    volumes = dict(build.stages[index].config)["volumes"]
+    assert isinstance(volumes, frozenset)
+    made = [event.argv[1:] for stage in lineage(build, index) for event in flat(stage.events)
+            if isinstance(event, Exec) and event.argv[:1] == ("mkdir",)]  # fmt: skip
+    return frozenset(
+        map(posixpath.normpath, (*volumes, *(path for words in made for path in words)))
+    )
 
 
 def lineage(build: Build, index: int) -> Iterator[Stage]:

@@ -37,15 +37,15 @@ _PROMPTS = re.compile(
     r"(?:python|pypy)[\d.]*\Z|(?:node|irb|R|jshell|julia|iex|erl|ghci|mvn|ipython)\Z"
 )
 _DEFAULT = re.compile(r"\$\{\w+:?-([^{}$]+)\}")
-_VARIABLE = re.compile(r"\A\$\{?(\w+)\}?")
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 
 class Processes:
-    """Looks at what is started, and notes what it needs."""
+    """Looks at what is started, and notes what it needs; `folders` are known to be such."""
 
     def __init__(
         self, found: Needs, run: list[Started], env: dict[str, Value], placed: Placed | None,
-        application: Application | None,
+        application: Application | None, folders: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
         self.needs = found
         self.run = run
@@ -54,6 +54,7 @@ class Processes:
         self.env = env
         self.placed = placed
         self.application = application
+        self.folders = folders
 
     def look(self) -> None:
         """Look at everything."""
@@ -80,6 +81,9 @@ class Processes:
         for port in programs.ports(item.name, item.argv[1:]):
             self.needs.listen(port, item.where)
         row = programs.program(item.name, item.argv[1:])
+        if row is None or row.verdict != "tool":
+            for path in programs.state(map(self.expanded, item.argv[1:])):
+                self.kept(path, item.where)
         if row is None or (item.name in SHELLS and len(item.argv) > 1):
             if not self.is_script(item):
                 self.unknown(item)
@@ -149,14 +153,25 @@ class Processes:
 
     def written(self, text: str, where: str) -> None:
         """Note a path that a shell's text writes."""
-        text = _DEFAULT.sub(r"\1", text)
-        text = _VARIABLE.sub(lambda match: self.value(match[1]) or match[0], text)
+        text = self.expanded(text)
         if text.startswith("&") or not text.strip("/"):
             return
         if re.search(r"[$`*?{]", text):
             self.needs.assume_writable(where)
         else:
-            self.needs.write(text, where)
+            is_folder = posixpath.normpath(text) in self.folders
+            self.needs.write(f"{text.rstrip('/')}/" if is_folder else text, where)
+
+    def kept(self, path: str, where: str) -> None:
+        """Note where a service keeps something, unless a file to read was copied there."""
+        if self.placed is None or self.placed.kind(path) != "file":
+            self.written(path, where)
+
+    def expanded(self, text: str) -> str:
+        """Return a text with the values of the variables that the image is known to set."""
+        return _VARIABLE.sub(
+            lambda match: self.value(match[1]) or match[0], _DEFAULT.sub(r"\1", text)
+        )
 
     def value(self, name: str) -> str:
         """Return a variable of the image; empty if it is not known."""

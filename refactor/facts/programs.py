@@ -27,9 +27,21 @@ _OWN = re.compile(
 )
 
 
+# Where what a service keeps belongs (FHS 3.0, chapters 3.15 and 5), unless its ending says that it
+# is read. What is in /run/secrets is mounted to be read.
+_STATE = re.compile(
+    r"(?:\A|[=:,@ ]|://)(/(?:var/)?run(?![\w.-])(?!/secrets(?:/|\Z))[\w./+@%-]*"
+    r"|/var/(?:cache|lib|lock|log|spool)(?![\w.-])[\w./+@%-]*)"
+)
+_READ = re.compile(
+    r"\.(?:cfg|cnf|conf|crt|ini|jar|js|json|key|pem|php|properties|py|rb|sh|toml|war|xml|ya?ml)\Z"
+)
+
+
 class Program(NamedTuple):
     """A row of the table: `writes` are paths, `port` the one that it listens on by default.
 
+    The `verdict` of a program that does only what `written` tells, and keeps no state, is `tool`.
     `language` is that of the sources that it runs, empty if it runs none.
     """
 
@@ -86,6 +98,12 @@ def left_in_home(text: str, env: Mapping[str, object], run: Iterable[str]) -> st
 @lru_cache(maxsize=4096)
 def _home_installs(text: str) -> tuple[dict[str, str], ...]:
     return tuple(row for row in table("home_installs") if re.search(row["pattern"], text))
+
+
+def state(words: Iterable[str]) -> Iterator[str]:
+    """Yield the paths of pid files, sockets, logs and data that the words of a service name."""
+    for word in words:
+        yield from (path for path in _STATE.findall(word) if not _READ.search(path))
 
 
 def framework_folders(framework: str, file: str, run: str) -> tuple[str, ...]:
