@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -12,14 +12,16 @@ from refactor.compose import Decide, Outcome, Unstable, everything, refactor
 from refactor.config import Config
 from refactor.context import TreeError
 from refactor.facts.homes import home, named_contexts
+from refactor.facts.pragmas import own_names
 from refactor.facts.secret_words import mask
 from refactor.identity import Identity
+from refactor.knowledge import table
 from refactor.model import Safety, Transform
 from refactor.outside.inline_dockerfiles import block_of
 from refactor.outside.yaml_tree import Unclear
 from refactor.patch import beside, unified
 from refactor.project import Site, is_base, is_holder
-from refactor.registry import Unusable, ordered, select
+from refactor.registry import Unusable, entries, near, ordered, select
 from refactor.second_reader import disagreement
 from refactor.snapshot import Snapshot
 from refactor.source import Span, Unreadable, decode, encode
@@ -29,13 +31,17 @@ if TYPE_CHECKING:
     from refactor.details import Detail
 
 
+WARNING = "warning"
+
+
 class Remark(NamedTuple):
     """What is said about a place: a change, a refusal, a notice, or a change that was dropped.
 
     With decisions also `left`: a change that was not made, with its identity (`again` if another
     one was made there), and `unverified`: what a person wrote, and was not made. `line` is that of
     the file as it was read; 0 is the file as a whole. `part` is what holds the Dockerfile in a file
-    that is none itself.
+    that is none itself. A notice whose `level` is `WARNING` is of the request, not of the file, and
+    is said without being asked for.
     """
 
     kind: str
@@ -316,6 +322,10 @@ def _remarks(outcome: Outcome, first: Snapshot, path: str, detailed: bool) -> li
         )
         for index, (step, detail) in enumerate(zip(outcome.steps, details, strict=True))
     ]  # fmt: skip
+    found += [
+        Remark("notice", "skip", line(0, offset), reason, level=WARNING)
+        for offset, reason in _misnamed(first)
+    ]
     last = len(outcome.steps)
     found += [
         Remark("refusal", t.id, line(last, r.offset), r.reason, code=r.code, unlock=r.unlock)
@@ -344,6 +354,15 @@ def _remarks(outcome: Outcome, first: Snapshot, path: str, detailed: bool) -> li
             )
         )
     return found
+
+
+def _misnamed(snapshot: Snapshot) -> Iterator[tuple[int, str]]:
+    """Yield where an ignore comment of ours keeps nothing away, as no transform has the name."""
+    for offset, name in own_names(snapshot):
+        known = {entry.id for entry in entries()} | {row["rule"] for row in table("rules")}
+        if name not in known:
+            told = f"{near(name, known)}`dfr list` names all"
+            yield offset, f"no transform is called {name!r}, so nothing is skipped; {told}"
 
 
 LEVELS = {level.name.lower(): level for level in Safety}

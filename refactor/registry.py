@@ -101,14 +101,13 @@ def _unimported(module: str, path: Path) -> Entry:
     return entry
 
 
-def _meant(name: str, known: list[str]) -> str:
-    """Return which transforms somebody may have meant."""
+def near(name: str, known: Iterable[str]) -> str:
+    """Return the question which names somebody may have meant; empty if none is like it."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name.replace("_", "-").lower(), known)
-    if near:
-        return f"is it {' or '.join(near)}? `dfr list` names all"
-    return f"there are: {', '.join(known)}"
+    by_lower = {each.lower(): each for each in known}
+    found = get_close_matches(name.replace("_", "-").lower(), by_lower)
+    return f"is it {' or '.join(by_lower[each] for each in found)}? " if found else ""
 
 
 def select(select: Sequence[str], ignore: Sequence[str]) -> tuple[Entry, ...]:
@@ -116,7 +115,9 @@ def select(select: Sequence[str], ignore: Sequence[str]) -> tuple[Entry, ...]:
     found = {entry.id: entry for entry in entries()}
     for name in (*select, *ignore):
         if name not in found and name != "all":
-            raise Unusable(f"no transform is called {name!r}; {_meant(name, list(found))}")
+            meant = near(name, found)
+            told = f"{meant}`dfr list` names all" if meant else f"there are: {', '.join(found)}"
+            raise Unusable(f"no transform is called {name!r}; {told}")
     wanted = [
         e for e in found.values()
         if e.id not in ignore and (e.id in select or "all" in select or (not select and e.default))

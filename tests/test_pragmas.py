@@ -1,13 +1,18 @@
 """Ignore comments: which there are, what they hold for, and that they travel with a merge."""
 
-from pathlib import PurePath
+import json
+from pathlib import Path, PurePath
 
 import pytest
+from typer.testing import CliRunner
 
+from refactor.cli import app
 from refactor.config import Config
-from refactor.engine import Changed, Unchanged, run
+from refactor.engine import WARNING, Changed, Unchanged, run
 from refactor.facts.pragmas import is_skipped, skips
 from refactor.model import Safety
+from refactor.report.formats import FORMATS
+from refactor.report.text import remarks
 from refactor.snapshot import Snapshot
 from refactor.source import Span
 from refactor.syntax import parse
@@ -192,3 +197,40 @@ def test_a_comment_never_goes_above_a_directive() -> None:
     assert result != text
     assert result.startswith("# syntax=docker/dockerfile:1\n# check=error=true\nFROM ")
     assert parse(result).directives == parse(text).directives
+
+
+MISNAMED = {
+    # the name, and what is said of it; nothing if it is right
+    "clean-apt-list": "is it clean-apt-lists? `dfr list` names all",
+    "DL30008": "is it DL3008",
+    "U305": "no transform is called 'U305', so nothing is skipped; ",
+    "skip-pip-cache,SKIP_APK_CACHE": "is it skip-apk-cache",
+    "clean-apt-lists": "",
+    "DL3008": "",
+    "all": "no transform is called 'all'",
+}
+
+
+@pytest.mark.parametrize(("name", "said"), MISNAMED.items())
+def test_a_name_that_no_transform_has_is_told(name: str, said: str) -> None:
+    text = f"FROM scratch\n# b\n# refactor: skip={name} why\nEXPOSE 80\n"
+    result = run("a/Dockerfile", text.encode(), Config())
+    assert isinstance(result, Unchanged)
+    found = [r for r in result.remarks if r.level == WARNING]
+    assert [(r.kind, r.line) for r in found] == [("notice", 3)] * bool(said)
+    assert all(said in remark.reason for remark in found)
+    told = "".join(remarks(result, verbose=False))
+    assert told.startswith("a/Dockerfile:3: skip: warning: no transform" if said else "")
+    assert bool(told) == bool(said)
+
+
+def test_a_misnamed_comment_is_in_every_report_and_fails_nothing(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n# refactor: skip=merge-run\nEXPOSE 80\n")
+    for name in ("text", *FORMATS):
+        given = ["fix", "--check", "--format", name, str(tmp_path)]
+        done = CliRunner().invoke(app, given)
+        assert done.exit_code == 0, done.output
+        assert "merge-runs" in done.output, name
+    noted = json.loads(CliRunner().invoke(app, [*given[:3], "json", given[-1]]).stdout)
+    (notice,) = noted["files"][0]["notices"]
+    assert (notice["transform"], notice["line"]) == ("skip", 2)

@@ -17,7 +17,7 @@ from refactor.commands import options
 from refactor.commands.options import DONE, ERROR, PENDING, REFUSED, fail
 from refactor.config import ConfigError
 from refactor.discover import Found, discover
-from refactor.engine import Changed, Failed, Result
+from refactor.engine import WARNING, Changed, Failed, Result
 from refactor.registry import Unusable
 from refactor.report import text
 from refactor.source import encode
@@ -357,7 +357,10 @@ class Session:
         important = isinstance(result, Failed)
         if self.mode.interactive:  # it was all on the screen
             result = replace(
-                result, remarks=tuple(r for r in result.remarks if r.kind == "dropped")
+                result,
+                remarks=tuple(
+                    r for r in result.remarks if r.kind == "dropped" or r.level == WARNING
+                ),
             )
         for line in text.remarks(result, self.mode.verbose):
             self.talk(line, always=important)

@@ -47,6 +47,15 @@ def _skips(snapshot: Snapshot) -> tuple[frozenset[str], dict[int, frozenset[str]
     return frozenset(everywhere), local
 
 
+def own_names(snapshot: Snapshot) -> Iterator[tuple[int, str]]:
+    """Yield each name that an ignore comment of ours has, with the place of the name."""
+    for item in snapshot.dockerfile.items:
+        if isinstance(item, Trivia) and item.kind is TriviaKind.COMMENT:
+            for match in _OURS.finditer(snapshot.text, item.span.start, item.span.end):
+                for name in filter(None, match[1].split(",")):
+                    yield match.start(1), name
+
+
 def _names(text: str) -> set[str]:
     return {name for name in re.split(r"[\s,]+", text) if name}  # a reason may follow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from refactor.engine import Failed, Refused, Remark, Result
+from refactor.engine import WARNING, Failed, Refused, Remark, Result
 from refactor.report import remarks
 from refactor.report.about import About
 from refactor.report.proof_words import cut
@@ -13,7 +13,7 @@ from refactor.report.text import harmless
 
 # The runner cuts a message of more than 4,096, and a check takes no title of more than 255.
 _MESSAGE, _TITLE = 4000, 250
-_LEVELS = {"change": "warning", "notice": "notice", "dropped": "warning"}
+_LEVELS = {"change": "warning", "notice": "notice", "dropped": "warning", WARNING: "warning"}
 _MARK = re.compile(r"#(?=#\[)")
 
 
@@ -38,7 +38,8 @@ def _remark(path: str, remark: Remark) -> str:
     message = remarks.sentence(remark)
     if remark.detail:
         message = f"{message}\n\n{remark.detail.diff}"
-    return _command(_LEVELS[remark.kind], path, remarks.lines(remark), title, message)
+    level = _LEVELS[WARNING if remark.level == WARNING else remark.kind]
+    return _command(level, path, remarks.lines(remark), title, message)
 
 
 def _command(level: str, path: str, lines: tuple[int, int], title: str, message: str) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
-from refactor.engine import Failed, Refused, Remark, Result
+from refactor.engine import WARNING, Failed, Refused, Remark, Result
 from refactor.report import remarks
 from refactor.report.about import NAME, About
 from refactor.report.json_text import written
@@ -14,7 +14,7 @@ from refactor.report.proof_words import cut
 
 _DESCRIPTION = 1000
 # What may be done at once weighs more than what somebody has to think about.
-_SEVERITIES = {"safe": "minor"}
+_SEVERITIES = {"safe": "minor", WARNING: "minor"}
 
 
 def document(results: Sequence[Result], about: About) -> str:

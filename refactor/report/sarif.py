@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
-from refactor.engine import Changed, Failed, Refused, Remark, Result
+from refactor.engine import WARNING, Changed, Failed, Refused, Remark, Result
 from refactor.model import Safety, Transform
 from refactor.registry import entries
 from refactor.report import remarks
@@ -25,7 +25,7 @@ MAX_RESULTS, _DESCRIPTION, _TAGS = 25_000, 1024, 10
 _MESSAGE = 2000
 # Nothing is an error: the image builds as it is. A safe change is a warning, as there is no
 # reason to leave it; one that somebody has to think about is a note, and so is advice.
-_LEVELS = {"safe": "warning"}
+_LEVELS = {"safe": "warning", WARNING: "warning"}
 _NOTE = "note"
 _LINK = re.compile(r"\](?=\()")
 

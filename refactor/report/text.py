@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from refactor.engine import Changed, Failed, Refused, Remark, Result, Unchanged
+from refactor.engine import WARNING, Changed, Failed, Refused, Remark, Result, Unchanged
 
 # With what reorders, hides or breaks lines, and halves of surrogate pairs, which cannot be written.
 _CONTROL = re.compile(
@@ -68,9 +68,10 @@ def numbered(patch: Iterable[str], colour: bool, width: int) -> Iterator[str]:
 
 
 def remarks(result: Result, verbose: bool) -> Iterator[str]:
-    """Yield the lines on each change, and with `verbose` on each refusal and notice."""
+    """Yield the lines on each change and warning, and with `verbose` on refusals and notices."""
     for remark in result.remarks:
-        if remark.kind not in ("refusal", "notice", "left") or verbose:
+        asked = remark.kind in ("refusal", "notice", "left") and remark.level != WARNING
+        if verbose or not asked:
             yield from _remark(result.path, remark)
     if isinstance(result, Refused | Failed):
         place = f":{result.line}" if isinstance(result, Refused) and result.line else ""
@@ -104,7 +105,8 @@ def _remark(path: str, remark: Remark) -> Iterator[str]:
         yield line(f"{path}: {remark.transform}: {why}")
     else:
         unlock = f"; unlock: {remark.unlock}" if remark.unlock else ""
-        yield line(f"{place}: {remark.kind} {remark.code}: {remark.reason}{unlock}")
+        kind = remark.level or f"{remark.kind} {remark.code}"
+        yield line(f"{place}: {kind}: {remark.reason}{unlock}")
 
 
 class Summary:

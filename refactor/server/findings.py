@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from lsprotocol.types import Diagnostic, DiagnosticSeverity
 
-from refactor.engine import Failed, Refused, Remark, Result
+from refactor.engine import WARNING, Failed, Refused, Remark, Result
 from refactor.report.text import flat
 from refactor.server.texts import Text
 
 SOURCE = "dfr"
 _MOST = 500
 _LONGEST = 2000
-_SEVERITIES = {"safe": DiagnosticSeverity.Warning}
+_SEVERITIES = {"safe": DiagnosticSeverity.Warning, WARNING: DiagnosticSeverity.Warning}
 
 
 class Finding(NamedTuple):
@@ -56,7 +56,7 @@ def _whole(result: Refused | Failed, text: Text) -> Iterator[Finding]:
 def _diagnostic(remark: Remark, text: Text) -> Diagnostic:
     lines = remark.detail.lines if remark.detail else (remark.line, remark.line)
     severity = DiagnosticSeverity.Hint
-    if remark.kind == "change":
+    if remark.kind == "change" or remark.level == WARNING:
         severity = _SEVERITIES.get(remark.level, DiagnosticSeverity.Information)
     return Diagnostic(
         text.rows(*lines), cut("\n".join(map(flat, _message(remark)))), severity=severity,
@@ -68,7 +68,7 @@ def _message(remark: Remark) -> Iterator[str]:
     if remark.kind == "change":
         yield remark.reason if remark.level == "safe" else f"{remark.reason} ({remark.level})"
     else:
-        yield f"{remark.reason} ({remark.code})"
+        yield f"{remark.reason} ({remark.code})" if remark.code else remark.reason
     yield from (f"assumes: {sentence}" for sentence in remark.assumes)
     if remark.unlock:
         yield f"unlock: {remark.unlock}"
