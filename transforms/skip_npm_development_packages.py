@@ -5,7 +5,7 @@ definitions then stand in the image. In the last stage it is told `--omit=dev`.
 
 It is asked for by name. Nothing changes unless the image starts plain `node`, nothing runs behind the
 install, and no source, script, variable or start names one of them. npm must be of version 7 or later,
-which keeps what a dependency asks for as its peer; Yarn and pnpm are left to a person. Where the
+which keeps what a dependency asks for as its peer unless `legacy-peer-deps` is set; Yarn and pnpm are left to a person. Where the
 stage builds with them, see `split-node-stages`.
 """
 
@@ -50,6 +50,10 @@ _END = 'COPY a.js ./\nCMD ["npm", "start"]\n'
                 refuses="S602", note="npm 6 forgets peers"),
         Example(f"{_FROM}RUN npm ci\n{_END}", files=(_PACKAGE, "a.js=require('nodemon')"),
                 refuses="S603"),
+        Example(f"{_FROM}COPY .npmrc ./\nRUN npm ci\n{_END}", refuses="S603",
+                files=(*_FILES, ".npmrc=legacy-peer-deps=true"), note="npm leaves peers out then"),
+        Example(f"{_FROM}RUN npm ci --legacy-peer-deps\n{_END}", files=_FILES, refuses="S603"),
+        Example(f"{_FROM}ENV NPM_CONFIG_LEGACY_PEER_DEPS=true\nRUN npm ci\n{_END}", files=_FILES, refuses="S603"),
         Example(f"{_FROM}RUN npm ci\nRUN npm run build\n{_END}", files=_FILES, refuses="S604"),
         Example(f'{_FROM}RUN npm ci\nCOPY a.js ./\nCMD ["npm", "run", "dev"]\n', files=_FILES,
                 refuses="S604"),

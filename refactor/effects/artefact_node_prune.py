@@ -27,6 +27,7 @@ _ALIASES = {
     "@react-router/serve", "remix-serve": "@remix-run/serve", "prisma": "prisma", "medusa":
     "@medusajs/cli", "strapi": "@strapi/strapi", "knex": "knex", "sequelize": "sequelize-cli",
 }  # fmt: skip
+_LEGACY = re.compile(r"legacy[-_]peer[-_]deps", re.IGNORECASE)
 _OMITS = frozenset({"--production", "--prod", "--omit=dev", "--only=production", "--only=prod"})
 
 
@@ -72,6 +73,9 @@ def command_for(image: Image) -> tuple[str, ...]:
 
 def uses(subject: Subject, walk: NodeWalk, project: Package) -> Unknown | None:
     """Return what uses a dependency for development when the image runs."""
+    if where := _forgets_peers(subject, walk):
+        return Unknown("S510", f"npm leaves peers out ({where} has legacy-peer-deps)",
+                       "make the peers dependencies")  # fmt: skip
     for start in starts(subject.stage, subject.around):
         if any("$" in word and "npm" in " ".join(start.argv) for word in start.argv):
             return Unknown("S510", f"{start.where} runs a script whose name is a variable",
@@ -90,6 +94,22 @@ def uses(subject: Subject, walk: NodeWalk, project: Package) -> Unknown | None:
                 f"make {found} a dependency, or import its types alone",
             )  # fmt: skip
     return None
+
+
+def _forgets_peers(subject: Subject, walk: NodeWalk) -> str:
+    """Return what tells npm not to keep what a dependency asks for as its peer; empty if nothing.
+
+    npm 11 has been tried: without it, `npm ci --omit=dev` installs a peer that only the project's
+    devDependencies name, whatever lock file there is; with it, the peer is not there.
+    """
+    path = f"{walk.app}/.npmrc"
+    if _LEGACY.search(walk.placed.text(path) or ""):
+        return path
+    pairs = dict(subject.stage.config)["env"]
+    assert isinstance(pairs, tuple)
+    said = [(ins.keyword, ins.args) for ins in subject.place.instructions]
+    said += [("ENV", name) for name, _ in pairs]
+    return next((where for where, text in said if _LEGACY.search(text)), "")
 
 
 def named(words: tuple[str, ...], project: Package, seen: set[str]) -> str:

@@ -1,7 +1,8 @@
 """What npm installs for the development of a project, and what in an image would miss it.
 
 npm from version 7 on keeps with `--omit=dev` what a dependency asks for as its peer, whoever
-else names it; npm 6, Yarn and pnpm may leave that out.
+else names it, unless `legacy-peer-deps` is set (npm/cli issue 7740: optional peers too, and tried
+with npm 11.19); npm 6, Yarn and pnpm may leave that out.
 """
 
 from __future__ import annotations
