@@ -122,10 +122,17 @@ def append_line(snapshot: Snapshot, ins: Instruction, text: str) -> Edit:
     return Edit(Span(end, end), text + newline if ends else newline + text)
 
 
-def sort_words(snapshot: Snapshot, run: Run, words: tuple[Word, ...]) -> tuple[Edit, ...] | None:
-    """Write words in order, each on a line of its own; None if a comment is among them."""
+def sort_words(
+    snapshot: Snapshot, run: Run, command: Command, words: tuple[Word, ...]
+) -> tuple[Edit, ...] | None:
+    """Write words of a command in order, each on its line; None if a comment is among them.
+
+    The word in front of them ends its line too.
+    """
     ins = run.instruction
     spans = [ins.logical.span(run.at(w.start), run.at(w.end)) for w in words]
+    front = command.words[command.words.index(words[0]) - 1]
+    before = ins.logical.span(run.at(front.start), run.at(front.end))
     if any(spans[0].start <= c.start < spans[-1].end for c in ins.comments):
         return None
     layout, text = Layout.of(snapshot, ins), snapshot.text
@@ -136,7 +143,7 @@ def sort_words(snapshot: Snapshot, run: Run, words: tuple[Word, ...]) -> tuple[E
     for span, word, name in zip(spans, words, sorted(w.text for w in words), strict=True):
         if name != word.text:
             found.append(Edit(span, name))
-    for left, right in pairwise(spans):
+    for left, right in pairwise((before, *spans)):
         if "\n" not in text[left.end : right.start]:
             found.append(Edit(Span(left.end, right.start), cut))
     return tuple(sorted(found, key=lambda edit: edit.span.start))

@@ -38,10 +38,15 @@ from refactor import (
         Example("FROM debian\nRUN apt-get install -y \\\n    git \\\n    # to fetch\n    curl\n",
                 refuses="S203"),
         Example("FROM alpine\nRUN apk add --virtual .deps --repository https://e.com/z git curl\n",
-                "FROM alpine\nRUN apk add --virtual .deps --repository https://e.com/z curl \\\n    git\n"),
+                "FROM alpine\nRUN apk add --virtual .deps --repository https://e.com/z \\\n    curl \\\n    git\n"),
         Example("FROM debian\nRUN apt-get update && apt-get install -y git curl && \\\n  make\n",
-                "FROM debian\nRUN apt-get update && apt-get install -y curl \\\n  git && \\\n  make\n",
+                "FROM debian\nRUN apt-get update && apt-get install -y \\\n  curl \\\n  git && \\\n  make\n",
                 level=Safety.SAFE),
+        Example("FROM debian\nRUN apt-get install -y curl \\\n    git\n",
+                "FROM debian\nRUN apt-get install -y \\\n    curl \\\n    git\n",
+                level=Safety.SAFE, note="as the guide of Docker writes it"),
+        Example("FROM debian\nRUN apt-get install -y \\\n    # to fetch\n    curl git\n",
+                "FROM debian\nRUN apt-get install -y \\\n    # to fetch\n    curl \\\n    git\n"),
         Example("FROM fedora\nRUN dnf install -y \\\n      git \\\n      curl bzip2\n",
                 "FROM fedora\nRUN dnf install -y \\\n      bzip2 \\\n      curl \\\n      git\n"),
     ],
@@ -68,7 +73,7 @@ def _judge(
     first = command.words.index(op.arguments[0])
     if command.words[first : first + len(names)] != op.arguments:
         return Refusal("S202", "an option stands among the names", "write options in front", at)
-    edit = edits.sort_words(snapshot, run, op.arguments)
+    edit = edits.sort_words(snapshot, run, command, op.arguments)
     if edit is None:
         return Refusal("S203", "a comment stands among the names", "sort it by hand", at)
     if not edit:
