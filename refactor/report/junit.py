@@ -19,11 +19,14 @@ _ILLEGAL = re.compile("[\ufffe\uffff]")
 
 
 def document(results: Sequence[Result], about: About) -> str:
-    """Return the suites. A change that was made has passed; one that would be made has failed."""
+    """Return the suites. A change that was made has passed; one that would be made has failed.
+
+    A file that is refused is skipped, and an error where it fails the run.
+    """
     root = Element("testsuites", name=NAME)
     total: Counter[str] = Counter()
     for result in results:
-        suite, counts = _suite(result, about.written)
+        suite, counts = _suite(result, about)
         root.append(suite)
         total.update(counts)
     for name in ("tests", "failures", "errors"):
@@ -32,7 +35,7 @@ def document(results: Sequence[Result], about: About) -> str:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{tostring(root, encoding="unicode")}\n'
 
 
-def _suite(result: Result, made: bool) -> tuple[Element, Counter[str]]:
+def _suite(result: Result, about: About) -> tuple[Element, Counter[str]]:
     path = _attribute(result.path)
     suite = Element("testsuite", name=path, file=path)
     counts: Counter[str] = Counter()
@@ -42,13 +45,14 @@ def _suite(result: Result, made: bool) -> tuple[Element, Counter[str]]:
         names[title] += 1  # not the line: a test that moved would be another one
         number = f" ({names[title]})" if names[title] > 1 else ""
         case = SubElement(suite, "testcase", name=_attribute(title) + number, classname=path)
-        counts["failures"] += not made
-        _change(case, remark, made)
+        counts["failures"] += not about.written
+        _change(case, remark, about.written)
     if isinstance(result, Refused):
         case = SubElement(suite, "testcase", name="is a Dockerfile", classname=path)
         at = f"line {result.line}: " if result.line else ""
-        SubElement(case, "skipped", type="refused", message=_attribute(at + result.reason))
-        counts["skipped"] += 1
+        name, count = ("error", "errors") if about.strict else ("skipped", "skipped")
+        SubElement(case, name, type="refused", message=_attribute(at + result.reason))
+        counts[count] += 1
     elif isinstance(result, Failed):
         case = SubElement(suite, "testcase", name="is refactored", classname=path)
         SubElement(case, "error", type="failed", message=_attribute(result.reason))
