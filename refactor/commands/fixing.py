@@ -299,7 +299,10 @@ class Session:
 
         level = self.wishes.level
         words = about.About(
-            options.version(), level.name.lower() if level else "", self.mode.writes, scans,
+            options.version(),
+            level.name.lower() if level else "",
+            self.mode.writes,
+            scans,
             self.mode.strict,
         )
         options.put(self.mode.output, encode(formats.report(self.mode.format, results, words)))
