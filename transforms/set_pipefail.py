@@ -8,7 +8,8 @@ SHELL holds for all that follows, also in the stages that start from this one. S
 where a reader may stop early (`head`, `grep -q`: what writes to it then fails), where a command in
 front of a pipe may fail harmlessly (`grep`, `xargs`), where a pipe is a condition, where CMD or ENTRYPOINT
 are in shell form, where a script is not understood or means something else to bash, and where
-the image may lack bash. Where an image keeps it, the change is risky: what others build on that image
+the image may lack bash. `set -o pipefail` in the RUN alone is no way out, as dash has none; another
+SHELL behind the RUN is, `SHELL ["/bin/sh", "-c"]`: the starts behind it are as they were. Where an image keeps it, the change is risky: what others build on that image
 gets this shell too.
 """
 
@@ -49,6 +50,8 @@ _RUN = "RUN curl -fsSL https://e.com/a.tgz | tar xz\n"
         Example("FROM debian\nRUN find / -name a | xargs -r dpkg-query -S | sort > /c\n", refuses="P104"),
         Example("FROM debian\nRUN if curl a | tar x; then b; fi\n", refuses="P104"),
         Example(f"FROM debian\n{_RUN}CMD a $B\n", refuses="P105"),
+        Example(f"FROM debian\n{_RUN}SHELL [\"/bin/sh\", \"-c\"]\nCMD a $B\n",
+                f"FROM debian\n{_BASH}{_RUN}SHELL [\"/bin/sh\", \"-c\"]\nCMD a $B\n"),
         Example(f"FROM debian\n{_RUN}RUN echo 'a\\n' > /b\n", refuses="P106",
                 note="dash prints a line end, bash two characters"),
         Example(f"FROM debian\nRUN a\n# The tool\n{_RUN}RUN b\n", f"FROM debian\nRUN a\n{_BASH}# The tool\n{_RUN}RUN b\n"),

@@ -87,10 +87,13 @@ def affected(build: Build, index: int, start: int, command: tuple[str, ...]) -> 
             continue
         first = start if at == index else 0
         rest = [with_shell(event, command) for event in stage.events[first:]]
-        events += [old for old, new in zip(stage.events[first:], rest, strict=True) if old != new]
+        differ = [old for old, new in zip(stage.events[first:], rest, strict=True) if old != new]
+        events += differ
         config = dict(stage.config)
-        if config["shell"] == ():
+        ends = config["shell"] == ()  # else another SHELL follows, and what it is for stays
+        if ends:
             config["shell"] = command
+        if ends or differ:
             stages[at] = replace(
                 stage,
                 events=(*stage.events[:first], *rest),

@@ -22,6 +22,7 @@ from refactor.snapshot import Run, Snapshot
 
 _STARTS = frozenset({"CMD", "ENTRYPOINT", "HEALTHCHECK"})
 
+_BACK = 'write it in exec form, or `SHELL ["/bin/sh", "-c"]` in front of it'
 _FETCHERS = frozenset({"curl", "wget"})
 _INTERPRETER = re.compile(r"(?:ba|da|a|z|k)?sh\Z|(?:python|perl|ruby|node|php)[\d.]*\Z")
 _FETCHED = re.compile(r"(?:\$\(|`)\s*(?:curl|wget)\s")
@@ -68,15 +69,18 @@ def _judge(snapshot: Snapshot, run: Run, stage: Stage, start: int) -> Plan | Kep
     for index in found.stages:
         first = run.instruction.span.start if index == stage.index else 0
         for ins in snapshot.graph.stages[index].instructions:
+            if ins.span.start > first and ins.keyword == "SHELL":
+                break
             shells = ins.keyword in _STARTS and ins.json is None and ins.args.upper() != "NONE"
             if ins.span.start > first and shells:
                 reason = f"the shell of {ins.keyword} would change too"
-                return Kept(run, Unfit("P105", reason, "write it in exec form"))
+                return Kept(run, Unfit("P105", reason, _BACK))
     if hindrance := obstacle(found, command, stage.image):
         return Kept(run, hindrance)
     targets = snapshot.invocations.targets if snapshot.invocations else frozenset()
     stages = snapshot.graph.stages
-    kept = any(at == len(stages) - 1 or stages[at].name in targets for at in found.stages)
+    ends = (at for at, s in found.stages.items() if dict(s.config)["shell"] == command)
+    kept = any(at == len(stages) - 1 or stages[at].name in targets for at in ends)
     return Plan(run, stage, command, assumptions(command, stage.image), kept)
 
 
