@@ -122,28 +122,20 @@ def append_line(snapshot: Snapshot, ins: Instruction, text: str) -> Edit:
     return Edit(Span(end, end), text + newline if ends else newline + text)
 
 
-def sort_words(
-    snapshot: Snapshot, run: Run, command: Command, words: tuple[Word, ...]
-) -> tuple[Edit, ...] | None:
-    """Write words of a command in order, each on its line; None if a comment is among them.
-
-    The word in front of them ends its line too.
-    """
+def sort_words(snapshot: Snapshot, run: Run, words: tuple[Word, ...]) -> tuple[Edit, ...] | None:
+    """Write what follows a first word in order, one a line; None if a comment is among it."""
     ins = run.instruction
     spans = [ins.logical.span(run.at(w.start), run.at(w.end)) for w in words]
-    front = command.words[command.words.index(words[0]) - 1]
-    before = ins.logical.span(run.at(front.start), run.at(front.end))
-    if any(spans[0].start <= c.start < spans[-1].end for c in ins.comments):
+    if any(spans[1].start <= c.start < spans[-1].end for c in ins.comments):
         return None
     layout, text = Layout.of(snapshot, ins), snapshot.text
-    leads = (text[text.rfind("\n", 0, s.start) + 1 : s.start] for s in (spans[-1], spans[0]))
+    leads = (text[text.rfind("\n", 0, s.start) + 1 : s.start] for s in (spans[-1], spans[1]))
     indent = next((lead for lead in leads if lead.isspace()), layout.indent)
     cut = f" {layout.escape}{layout.newline}{indent}"
-    found: list[Edit] = []
-    for span, word, name in zip(spans, words, sorted(w.text for w in words), strict=True):
-        if name != word.text:
-            found.append(Edit(span, name))
-    for left, right in pairwise((before, *spans)):
+    names = sorted(w.text for w in words[1:])
+    pairs = zip(spans[1:], words[1:], names, strict=True)
+    found = [Edit(span, name) for span, word, name in pairs if name != word.text]
+    for left, right in pairwise(spans):
         if "\n" not in text[left.end : right.start]:
             found.append(Edit(Span(left.end, right.start), cut))
     return tuple(sorted(found, key=lambda edit: edit.span.start))

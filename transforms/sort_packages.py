@@ -73,7 +73,7 @@ def _judge(
     first = command.words.index(op.arguments[0])
     if command.words[first : first + len(names)] != op.arguments:
         return Refusal("S202", "an option stands among the names", "write options in front", at)
-    edit = edits.sort_words(snapshot, run, command, op.arguments)
+    edit = edits.sort_words(snapshot, run, command.words[first - 1 : first + len(names)])
     if edit is None:
         return Refusal("S203", "a comment stands among the names", "sort it by hand", at)
     if not edit:
