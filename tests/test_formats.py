@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import multiprocessing
 import os
 import re
 from collections import Counter
@@ -726,8 +725,7 @@ def corpus_results() -> list[Result]:
     whole = list(corpus.contexts(root))
     chosen += whole[:: max(1, len(whole) // 60)][:60]
     tasks = [Task(path, context, number) for number, (path, context) in enumerate(chosen)]
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        seen = pool.map(look, tasks, chunksize=10)
+    seen = corpus.each(look, tasks, chunk=10)
     wrong = [line for _, lines in seen for line in lines]
     assert not wrong, "\n".join(wrong[:20])
     return [result for result, _ in seen]

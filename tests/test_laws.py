@@ -1,28 +1,30 @@
 """The laws of the main job over the corpus, at every level, with everything on."""
 
-import multiprocessing
-import os
+from __future__ import annotations
+
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dockerfile as buildkit
 import pytest
 
-from refactor.compose import Outcome, refactor
+from refactor.compose import Outcome
 from refactor.config import Config
 from refactor.context import DiskContext, Overlay
-from refactor.engine import Changed, Failed, Refused, Result, run
+from refactor.engine import Changed, Failed, Refused, Result, run, told
 from refactor.model import Safety
 from refactor.patch import unified
 from refactor.project import Site
-from refactor.registry import ordered, select
-from refactor.snapshot import Snapshot
 from refactor.source import apply, decode
 from refactor.syntax import Instruction, parse
 from tests import corpus
+
+if TYPE_CHECKING:
+    from tests.corpus_runs import Record
 
 
 @dataclass(frozen=True)
@@ -44,22 +46,27 @@ class Seen:
     broken: tuple[str, ...]
     before: bytes
     after: bytes
-    patch: str
     changes: tuple[tuple[str, str], ...]
 
 
 def look(task: Task) -> Seen:
     """Run one task and check the laws that concern one file."""
+    return looked(task)[0]
+
+
+def looked(task: Task) -> tuple[Seen, Outcome | None]:
+    """Do the same as `look`, and return also how the result came about, where it did."""
     data = task.path.read_bytes()
     config = Config(select=task.select, level=task.level)
     site = Site(DiskContext(task.context), _place(task), "") if task.context else None
-    result = run("Dockerfile", data, config, site)
-    broken = list(_broken(data, result, config, site))
+    result, outcome = told("Dockerfile", data, config, site)
+    broken = [*_broken(data, result, config, site)]
+    if outcome and task.level is Safety.RISKY:  # the changes of the others are among these
+        broken += _lost(outcome)
     after = result.after if isinstance(result, Changed) else data
-    patch = result.patch if isinstance(result, Changed) else ""
     changes = tuple((r.transform, r.level) for r in result.remarks if r.kind == "change")
     kind = type(result).__name__
-    return Seen(task, kind, tuple(broken), data, after, patch, changes)
+    return Seen(task, kind, tuple(broken), data, after, changes), outcome
 
 
 def _place(task: Task) -> str:
@@ -95,6 +102,23 @@ def _broken(data: bytes, result: Result, config: Config, site: Site | None) -> I
         yield f"a second run is no rest: {type(again).__name__}"
 
 
+def _lost(outcome: Outcome) -> Iterator[str]:
+    """Yield the instructions that no edit of a step touches and that differ after it."""
+    for number, step in enumerate(outcome.steps):
+        text, edits = step.before.text, step.change.edits
+        after = parse(apply(text, edits))
+        kept = iter([after.text[i.span.start : i.span.end] for i in after.instructions])
+        for ins in step.before.dockerfile.instructions:
+            if not any(_touches(ins, e.span.start, e.span.end) for e in edits):
+                raw = text[ins.span.start : ins.span.end]
+                if raw not in kept:  # an iterator: order counts
+                    yield f"{step.transform.id}, step {number}, changes {raw!r}"
+
+
+def _touches(ins: Instruction, start: int, end: int) -> bool:
+    return start <= ins.span.end and ins.span.start <= end
+
+
 def _explained(result: Refused) -> bool:
     """BuildKit's parser takes these, its builder does not."""
     builder = ("unknown instruction", "before the first FROM", "no FROM", "no instructions")
@@ -110,14 +134,14 @@ def accepted(data: bytes) -> bool:
 
 
 @pytest.fixture(scope="module")
-def seen() -> list[Seen]:
+def seen(at_risky: list[Record]) -> list[Seen]:
     """Run everything once, on all cores."""
     root = corpus.folder()
-    files: list[tuple[Path, Path | None]] = [(path, None) for path in corpus.files(root)]
-    files += list(corpus.contexts(root))
-    tasks = [Task(path, context, level) for level in Safety for path, context in files]
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        return pool.map(look, tasks, chunksize=100)
+    levels = (Safety.SUGGESTED, Safety.SAFE)
+    tasks = [Task(path, None, level) for level in levels for path in corpus.files(root)]
+    whole = list(corpus.contexts(root))
+    tasks += [Task(path, context, level) for level in Safety for path, context in whole]
+    return [*(one.seen for one in at_risky), *corpus.each(look, tasks)]
 
 
 def test_no_law_is_broken(seen: list[Seen]) -> None:
@@ -129,8 +153,7 @@ def test_cache_mounts_break_no_law() -> None:
     """They exclude transforms that are on by default, so `all` is without them."""
     chosen = ("mount-package-caches",)
     tasks = [Task(p, None, Safety.RISKY, chosen) for p in corpus.files(corpus.folder())]
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        found = pool.map(look, tasks, chunksize=100)
+    found = corpus.each(look, tasks)
     broken = [f"{one.task.path}: {law}" for one in found for law in one.broken]
     assert not broken, "\n".join(broken[:20])
     assert sum(one.kind == "Changed" for one in found) > 500
@@ -161,40 +184,3 @@ def test_patches_apply_byte_for_byte(seen: list[Seen], tmp_path: Path) -> None:
     subprocess.run(["git", "apply", "--whitespace=nowarn", patch], cwd=tmp_path, check=True)
     for number, one in enumerate(changed):
         assert (tmp_path / f"{number}/Dockerfile").read_bytes() == one.after, one.task.path
-
-
-def outcome(path: Path, level: Safety = Safety.RISKY) -> Outcome | None:
-    """Return how a file was refactored, step by step; None if it is not taken."""
-    data = path.read_bytes()
-    if isinstance(run("Dockerfile", data, Config()), Refused):
-        return None
-    text = decode(data)
-    snapshot = Snapshot(Path("Dockerfile"), text, parse(text))
-    return refactor(snapshot, ordered(select(("all",), ())), level)
-
-
-def untouched(path: Path) -> list[str]:
-    """Return the instructions that no edit of a step touches and that differ after it."""
-    found = outcome(path)
-    lost: list[str] = []
-    for step in found.steps if found else ():
-        text = step.before.text
-        after = parse(apply(text, step.change.edits))
-        kept = iter([after.text[i.span.start : i.span.end] for i in after.instructions])
-        for ins in step.before.dockerfile.instructions:
-            if not any(_touches(ins, e.span.start, e.span.end) for e in step.change.edits):
-                raw = text[ins.span.start : ins.span.end]
-                if raw not in kept:  # an iterator: order counts
-                    lost.append(f"{path}: {step.transform.id}: {raw!r}")
-    return lost
-
-
-def _touches(ins: Instruction, start: int, end: int) -> bool:
-    return start <= ins.span.end and ins.span.start <= end
-
-
-def test_untouched_instructions_keep_their_bytes() -> None:
-    paths = corpus.files(corpus.folder())
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        lost = [line for lines in pool.map(untouched, paths, chunksize=100) for line in lines]
-    assert not lost, "\n".join(lost[:20])

@@ -14,15 +14,13 @@ import multiprocessing
 import os
 import re
 import time
-import traceback
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice, pairwise
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -33,9 +31,11 @@ from refactor.shell import AndOr, Command, Dialect, Node, Script, read
 from refactor.snapshot import Run
 from refactor.source import Edit, apply
 from refactor.syntax import Instruction, parse
-from tests import corpus, shell_oracle
+from tests import shell_oracle
 from tests.shell_oracle import SHELLS, Argv, Call, OracleUnavailable, compare, run_all
-from tests.test_laws import outcome
+
+if TYPE_CHECKING:
+    from tests.corpus_runs import Record
 
 CONTROLS: Final = 40
 EACH: Final = 7  # of a kind, where the corpus has so many
@@ -233,19 +233,10 @@ class Pair:
         return f"{self.transform} in {self.place} {' '.join(self.options)}\n{shown}"
 
 
-def rewrites(path: Path) -> list[Pair]:
-    """Return what the steps over one file do to its RUNs, if they do not leave them as they are."""
-    found = outcome(path)
-    steps = found.steps if found else ()
-    return [pair for step in steps for pair in _rewrite(step, path.as_posix())]
-
-
-def rewrites_or_reason(path: Path) -> list[Pair] | str:
-    """Return the rewrites of a file, or what went wrong; not every exception can be sent."""
-    try:
-        return rewrites(path)
-    except Exception:
-        return f"{path}: {traceback.format_exc()}"
+def rewrites(steps: Iterable[Step], place: str) -> Iterator[Pair]:
+    """Yield what steps over one file do to its RUNs, if they do not leave them as they are."""
+    for step in steps:
+        yield from _rewrite(step, place)
 
 
 def _rewrite(step: Step, place: str) -> Iterator[Pair]:
@@ -433,11 +424,9 @@ def blind() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def pairs(blind: set[str]) -> list[Pair]:
+def pairs(blind: set[str], at_risky: list[Record]) -> list[Pair]:
     """Return the distinct rewrites of the corpus."""
-    paths = corpus.files(corpus.folder())
-    with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
-        answers = pool.map(rewrites_or_reason, paths, chunksize=100)
+    answers = [one.rewrites for one in at_risky]
     reasons = [answer for answer in answers if isinstance(answer, str)]
     assert not reasons, "\n".join([f"{len(reasons)} files fail", *reasons[:5]])
     found = [pair for answer in answers if not isinstance(answer, str) for pair in answer]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -70,8 +69,7 @@ def test_wrong_versions_of_structural_changes_are_rejected() -> None:
     files = [(path, path.parent) for path in sorted(FIXTURES.glob("*/Dockerfile"))]
     files += list(corpus.contexts(corpus.folder()))
     parts = [files[part::PARTS] for part in range(PARTS)]
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        tally = sum(pool.map(judged, parts), Tally())
+    tally = sum(corpus.each(judged, parts, chunk=1), Tally())
     print(*tally.table(), sep="\n")
     assert tally.rejected.total() > 1000
     assert tally.overall() >= OVERALL
