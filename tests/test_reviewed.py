@@ -14,14 +14,13 @@ from refactor.batch import Wishes, task
 from refactor.compose import Proposal, everything
 from refactor.context import MemoryContext
 from refactor.decisions import read as read_decisions
-from refactor.engine import Changed, Task, outcome, run
+from refactor.engine import Changed, Task, run, told
 from refactor.model import Change, Safety
 from refactor.patch import unified
 from refactor.patch_reader import PatchError, patched, read
 from refactor.project import Site
 from refactor.reviewed import Target, applied, matched
 from refactor.source import decode
-from refactor.syntax import parse
 from tests import corpus
 
 TEXT = """\
@@ -361,11 +360,9 @@ def test_half_of_the_changes_of_three_hundred_files() -> None:
         if done == 300 or not isinstance(found, Task):
             continue
         found = found._replace(site=Site(MemoryContext({"Dockerfile": found.data})))
-        full = run(found.name, found.data, found.config, found.site, everything)
-        if not isinstance(full, Changed):
+        full, made = told(found.name, found.data, found.config, found.site, everything)
+        if not isinstance(full, Changed) or made is None:
             continue
-        dockerfile = parse(decode(found.data))
-        _, made = outcome(found.name, dockerfile, found.config, found.site, everything)
         sites = [step.identity.site for step in made.steps if step.identity]
         half = run(
             found.name, found.data, found.config, found.site,
