@@ -30,6 +30,8 @@ from refactor.write import Files, Unwritable, write
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
+        "__main__",  # or each process would read pytest's, and this file, for itself
+        "tests.test_hostile",
         "refactor.cli",
         "dockerfile_parse",
         "e2b_dockerfile_utils",
