@@ -32,6 +32,11 @@ class Structural:
         """Compare the configurations of two stages."""
         raise NotImplementedError
 
+    @property
+    def open(self) -> list[Claim]:
+        """The claims that no difference has used up yet."""
+        return [claim for claim, count in self.claims.items() if count > 0]
+
     def use(self, effect: Effect, *footprint: str) -> bool:
         """Use up one claim, if there is one."""
         claim = Claim(effect, frozenset(footprint))
@@ -42,27 +47,27 @@ class Structural:
 
     def wanted(self, before: Build, after: Build) -> Build | str:
         """Return the build before that claims of secrets, installs, bases and purges make of it."""
-        if any(c.effect is Effect.SECRETS for c in +self.claims):
+        if any(c.effect is Effect.SECRETS for c in self.open):
             found = self.secured(before, after)
             if isinstance(found, str):
                 return found
             before = found
         around = self.around[0], self.assumes, self.graph
-        if any(c.effect is Effect.STAGES for c in +self.claims):
+        if any(c.effect is Effect.STAGES for c in self.open):
             from refactor.effects.moved_installs import moved_again
 
             found = moved_again(before, self.claims, *around)
             if isinstance(found, str):
                 return found
             before = found
-        if any(c.effect is Effect.FILES and len(c.footprint) == 3 for c in +self.claims):
+        if any(c.effect is Effect.FILES and len(c.footprint) == 3 for c in self.open):
             from refactor.effects.compiled_sources import compiled_again
 
             found = compiled_again(before, after, self.claims, *around)
             if isinstance(found, str):
                 return found
             before = found
-        if not any(c.effect in (Effect.BASE, Effect.PACKAGES) for c in +self.claims):
+        if not any(c.effect in (Effect.BASE, Effect.PACKAGES) for c in self.open):
             return before
         from refactor.effects.distroless import distroless_based
         from refactor.effects.purges import purged_again
@@ -75,7 +80,7 @@ class Structural:
         from refactor.effects.passed_secrets import still_passed
         from refactor.effects.secret_mounts import claimed, secured
 
-        found = [(claim, claimed(claim.footprint)) for claim in +self.claims]
+        found = [(claim, claimed(claim.footprint)) for claim in self.open]
         wanted = [
             (claim, names) for claim, names in found if claim.effect is Effect.SECRETS and names
         ]
@@ -91,7 +96,7 @@ class Structural:
         from refactor.effects.file_secrets import claimed, secured
 
         wanted: dict[str, set[str]] = {}
-        for claim in [c for c in +self.claims if c.effect is Effect.SECRETS]:
+        for claim in [c for c in self.open if c.effect is Effect.SECRETS]:
             path = claimed(claim.footprint)
             label = next((w[6:] for w in claim.footprint if w.startswith("stage ")), "")
             if path and self.use(claim.effect, *claim.footprint):
@@ -101,7 +106,7 @@ class Structural:
 
     def piped(self, before: Build, after: Build) -> Build | str:
         """Return the build before with the shells that claims of `pipefail` give its stages."""
-        if not any(c.effect is Effect.COMMANDS for c in +self.claims):
+        if not any(c.effect is Effect.COMMANDS for c in self.open):
             return before
         from refactor.effects.pipefail import ASH, BASH, set_again
 
@@ -118,7 +123,7 @@ class Structural:
 
     def numbered(self, before: Build, after: Build) -> Build | str:
         """Return the build before with the numbers that claims give to its users."""
-        for claim in [c for c in +self.claims if c.effect is Effect.USER]:
+        for claim in [c for c in self.open if c.effect is Effect.USER]:
             words = ((kind, text) for text in claim.footprint for kind in _NUMBERED)
             parts = {kind: text[len(kind) :] for kind, text in words if text.startswith(kind)}
             stages = [s for s in self.graph.stages if s.label == parts.get("stage ")]
@@ -137,7 +142,7 @@ class Structural:
 
     def folded(self, before: Build) -> Build:
         """Return the build before with the flags that claims give to COPY instead of a command."""
-        if not any(c.effect is Effect.FILES and len(c.footprint) == 4 for c in +self.claims):
+        if not any(c.effect is Effect.FILES and len(c.footprint) == 4 for c in self.open):
             return before
         from refactor.effects.folded import Fold, folded, folds, footprint
 
@@ -159,7 +164,7 @@ class Structural:
 
     def entered(self, before: Build, after: Build) -> Build:
         """Return the build before with the folders that claims let WORKDIR enter, not `cd`."""
-        if not any(part.startswith("- cd ") for c in +self.claims for part in c.footprint):
+        if not any(part.startswith("- cd ") for c in self.open for part in c.footprint):
             return before
         from refactor.effects.entered import entered_again
 
@@ -171,7 +176,7 @@ class Structural:
 
     def user_claim(self, label: str) -> Claim | None:
         """Return the claim that a stage's containers run as another user."""
-        found = (c for c in +self.claims if c.effect is Effect.USER and label in c.footprint)
+        found = (c for c in self.open if c.effect is Effect.USER and label in c.footprint)
         return next(found, None)
 
     def switched(self, before: Build, after: Build, index: int, claim: Claim) -> str | None:
@@ -189,7 +194,7 @@ class Structural:
         before, after = self.around
         if before.files == after.files:
             return None
-        if any(c.effect is Effect.SECRETS for c in +self.claims):
+        if any(c.effect is Effect.SECRETS for c in self.open):
             return self.given_otherwise()
         from refactor.effects.ignored import left_out
 
@@ -205,7 +210,7 @@ class Structural:
 
     def settings(self, build: Build, paths: set[str]) -> str | None:
         """Compare files of settings: they say what they said, and what is claimed besides."""
-        claims = [claim for claim in +self.claims if claim.effect is Effect.SETTINGS]
+        claims = [claim for claim in self.open if claim.effect is Effect.SETTINGS]
         known = {f"in {path}" for path in paths}
         if unclaimed := known.difference(*(claim.footprint for claim in claims)):
             return f"nothing is claimed {min(unclaimed)}"
@@ -223,7 +228,7 @@ class Structural:
 
         before, after = self.around
         passing: dict[str, set[str]] = {}
-        for claim in +self.claims:
+        for claim in self.open:
             found = claimed(claim.footprint) if claim.effect is Effect.SECRETS else None
             if found is not None and self.use(claim.effect, *claim.footprint):
                 passing.setdefault(found[0], set()).add(found[1])
@@ -239,7 +244,7 @@ class Structural:
         from refactor.effects.file_secrets import difference, left_out
 
         before, after = self.around
-        claims = [c for c in +self.claims if c.effect is Effect.SECRETS and left_out(c.footprint)]
+        claims = [c for c in self.open if c.effect is Effect.SECRETS and left_out(c.footprint)]
         if not claims:
             return self.read_from_environment()
         for claim in claims:
@@ -254,7 +259,7 @@ class Structural:
         from refactor.effects.declared_values import claimed, difference
 
         before, after = self.around
-        for claim in +self.claims:
+        for claim in self.open:
             found = claimed(claim.footprint) if claim.effect is Effect.SECRETS else None
             if found is not None and self.use(claim.effect, *claim.footprint):
                 written = {p: t for p, t in after.files.items() if before.files.get(p) != t}
@@ -264,7 +269,7 @@ class Structural:
 
     def base_claim(self, label: str) -> Claim | None:
         """Return the claim that a stage starts from another image."""
-        found = (c for c in +self.claims if c.effect is Effect.BASE and label in c.footprint)
+        found = (c for c in self.open if c.effect is Effect.BASE and label in c.footprint)
         return next(found, None)
 
     def based(self, before: Build, after: Build, index: int, claim: Claim) -> str | None:
@@ -285,7 +290,7 @@ class Structural:
 
     def split(self, before: Build, after: Build) -> str | None:
         """Compare two builds one of which has a stage more, that another one starts from."""
-        claim = next((c for c in +self.claims if c.effect is Effect.STAGES), None)
+        claim = next((c for c in self.open if c.effect is Effect.STAGES), None)
         if claim is None or not self.use(claim.effect, *claim.footprint):
             return "the number of stages differs"
         from refactor.effects.stages import Cut, split
@@ -294,7 +299,7 @@ class Structural:
 
     def moved(self, before: Stage, after: Stage, label: str) -> bool:
         """Use up the claim that a copy stands behind an install; a RUN may be cut in two for it."""
-        if not any(c.effect is Effect.ORDER and len(c.footprint) > 1 for c in +self.claims):
+        if not any(c.effect is Effect.ORDER and len(c.footprint) > 1 for c in self.open):
             return False
         from refactor.effects.order import difference
 

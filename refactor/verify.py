@@ -104,7 +104,7 @@ class _Relation(Structural):
 
     def left_over(self) -> str | None:
         """Return what was claimed and did not happen."""
-        rest = +self.claims
+        rest = self.open
         return f"claimed but not done: {next(iter(rest))}" if rest else None
 
     def builds(self, before: Build, after: Build) -> str | None:
@@ -164,7 +164,7 @@ class _Relation(Structural):
 
     def mounted(self, before: Stage, after: Stage, label: str) -> Stage:
         """Return a stage with the cache mounts that its RUNs are claimed to get."""
-        if not any(label in claim.footprint for claim in +self.claims):
+        if not any(label in claim.footprint for claim in self.open):
             return before
         events = list(before.events)
         for (start, end), there in zip(_ranges(before), _ranges(after), strict=False):
