@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import multiprocessing
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -149,8 +148,7 @@ def test_mutants_of_accepted_changes_are_rejected() -> None:
     """The share of the mutants that the verifier rejects; the others are listed."""
     paths = corpus.files(corpus.folder())
     tasks = [(paths[part::PARTS], WANTED // PARTS) for part in range(PARTS)]
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        tally = sum(pool.imap(judged, tasks), start=Tally())
+    tally = sum(corpus.each(judged, tasks, chunk=1), start=Tally())
     print("", *tally.table(), sep="\n")
     weak = [k for k in tally.kinds if tally.made[k] >= COUNTED and tally.share(k) < PER_KIND]
     made, overall = tally.made.total(), tally.overall()
