@@ -129,8 +129,8 @@ def sort_words(snapshot: Snapshot, run: Run, words: tuple[Word, ...]) -> tuple[E
     if any(spans[1].start <= c.start < spans[-1].end for c in ins.comments):
         return None
     layout, text = Layout.of(snapshot, ins), snapshot.text
-    leads = (text[text.rfind("\n", 0, s.start) + 1 : s.start] for s in (spans[-1], spans[1]))
-    indent = next((lead for lead in leads if lead.isspace()), layout.indent)
+    leads = [text[text.rfind("\n", 0, s.start) + 1 : s.start] for s in (spans[-1], *spans[1::-1])]
+    indent = next(filter(str.isspace, leads[:2]), _indent(leads[2]) + layout.indent)
     cut = f" {layout.escape}{layout.newline}{indent}"
     names = sorted(w.text for w in words[1:])
     pairs = zip(spans[1:], words[1:], names, strict=True)

@@ -45,6 +45,9 @@ from refactor import (
         Example("FROM debian\nRUN apt-get install -y curl \\\n    git\n",
                 "FROM debian\nRUN apt-get install -y \\\n    curl \\\n    git\n",
                 level=Safety.SAFE, note="as the guide of Docker writes it"),
+        Example("FROM debian\nRUN apt-get update \\\n    && apt-get install -y git curl \\\n    && make\n",
+                "FROM debian\nRUN apt-get update \\\n    && apt-get install -y \\\n        curl \\\n"
+                "        git \\\n    && make\n"),
         Example("FROM debian\nRUN apt-get install -y \\\n    # to fetch\n    curl git\n",
                 "FROM debian\nRUN apt-get install -y \\\n    # to fetch\n    curl \\\n    git\n"),
         Example("FROM fedora\nRUN dnf install -y \\\n      git \\\n      curl bzip2\n",
