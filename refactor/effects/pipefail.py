@@ -15,6 +15,7 @@ from typing import NamedTuple
 from refactor.effects.build import with_shell
 from refactor.effects.events import Block, Build, Event, Exec, Stage, Verbatim, flat
 from refactor.facts.images import Family, Image
+from refactor.facts.stages import DEFAULT_SHELL
 from refactor.model import Unfit as Unfit
 
 BASH = ("/bin/bash", "-o", "pipefail", "-c")
@@ -69,6 +70,20 @@ def _pipes(event: Event | str) -> Iterator[Block]:
 
 def _shell(event: Event) -> tuple[str, ...] | None:
     return event.setting.shell if isinstance(event, Exec | Verbatim) else None
+
+
+def _set_back(before: Stage, after: Stage) -> Stage:
+    """Return a stage with the default shell said in front of the starts that have it anyway."""
+    old, new = dict(before.config), dict(after.config)
+    if (old["shell"], new["shell"]) != ((), DEFAULT_SHELL):
+        return before
+    for key in ("cmd", "entrypoint", "healthcheck"):
+        value, said = old.get(key), new.get(key)
+        if isinstance(value, tuple) and isinstance(said, tuple) and value[0] == "shell":
+            kind, text, shell, flags = value
+            if (shell, said[2]) == ((), DEFAULT_SHELL):
+                old[key] = (kind, text, DEFAULT_SHELL, flags)
+    return replace(before, config=tuple(sorted((old | {"shell": DEFAULT_SHELL}).items())))
 
 
 class Affected(NamedTuple):
@@ -187,11 +202,13 @@ def _differs(event: Event) -> str:
     return ""
 
 
-def assumptions(command: tuple[str, ...], image: Image) -> tuple[str, ...]:
-    """Return what is assumed of a shell with `pipefail`."""
+def assumptions(command: tuple[str, ...], is_kept: bool) -> tuple[str, ...]:
+    """Return what is assumed of a shell with `pipefail`, which the stage ends with if `is_kept`."""
     found = ["a command in front of a pipe fails only where the build should fail"]
     if command == BASH:
         found.append("bash does with the commands behind SHELL what sh does")
+    if not is_kept:
+        return tuple(found)
     return (*found, "what other files build on this image can use its SHELL")
 
 
@@ -200,7 +217,12 @@ def set_again(
     assumes: frozenset[str],
 ) -> Build | str:  # fmt: skip
     """Return a build with a shell from where it is set in another one, or why it may not be."""
-    if command != shell_for(image) or not assumes.issuperset(assumptions(command, image)):
+    if image.plain_shell and all(other.base != index for other in before.stages):
+        old = list(before.stages)
+        old[index] = _set_back(old[index], after.stages[index])
+        before = before._replace(stages=tuple(old))
+    is_kept = dict(after.stages[index].config)["shell"] == command
+    if command != shell_for(image) or not assumes.issuperset(assumptions(command, is_kept)):
         return "the shell is not known to be there, or is not assumed to be fit"
     pairs = zip(before.stages[index].events, after.stages[index].events, strict=False)
     start = next((i for i, (b, a) in enumerate(pairs) if b != a), None)

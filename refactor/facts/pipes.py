@@ -16,9 +16,12 @@ from refactor.effects.pipefail import (
     obstacle,
     shell_for,
 )
+from refactor.facts.entries import Entry, entries
 from refactor.facts.packages import program
+from refactor.facts.stages import DEFAULT_SHELL as DEFAULT_SHELL
 from refactor.facts.stages import Stage
 from refactor.snapshot import Run, Snapshot
+from refactor.syntax import Instruction
 
 _STARTS = frozenset({"CMD", "ENTRYPOINT", "HEALTHCHECK"})
 
@@ -29,11 +32,15 @@ _FETCHED = re.compile(r"(?:\$\(|`)\s*(?:curl|wget)\s")
 
 
 class Plan(NamedTuple):
-    """A SHELL to write in front of a RUN; `is_kept` if an image has it, for what is built on it."""
+    """A SHELL to write in front of a RUN, and the default one in front of `back`, if there is one.
+
+    `is_kept` if an image has the shell, for what is built on it.
+    """
 
     run: Run
     stage: Stage
     shell: tuple[str, ...]
+    back: Instruction | None
     assumes: tuple[str, ...]
     is_kept: bool
 
@@ -66,22 +73,44 @@ def _judge(snapshot: Snapshot, run: Run, stage: Stage, start: int) -> Plan | Kep
         why = Unfit("P101", "whether the image has bash is not known", "write SHELL by hand")
         return Kept(run, why)
     found = affected(snapshot.build, stage.index, start, command)
-    for index in found.stages:
+    back = _place_to_set_back(snapshot, run, stage)
+    for index in found.stages if back is None else ():
         first = run.instruction.span.start if index == stage.index else 0
         for ins in snapshot.graph.stages[index].instructions:
             if ins.span.start > first and ins.keyword == "SHELL":
                 break
-            shells = ins.keyword in _STARTS and ins.json is None and ins.args.upper() != "NONE"
-            if ins.span.start > first and shells:
+            if ins.span.start > first and _is_in_shell_form(ins):
                 reason = f"the shell of {ins.keyword} would change too"
                 return Kept(run, Unfit("P105", reason, _BACK))
     if hindrance := obstacle(found, command, stage.image):
         return Kept(run, hindrance)
     targets = snapshot.invocations.targets if snapshot.invocations else frozenset()
     stages = snapshot.graph.stages
-    ends = (at for at, s in found.stages.items() if dict(s.config)["shell"] == command)
+    ends = [at for at, s in found.stages.items() if dict(s.config)["shell"] == command]
+    if back is not None:
+        ends = []
     kept = any(at == len(stages) - 1 or stages[at].name in targets for at in ends)
-    return Plan(run, stage, command, assumptions(command, stage.image), kept)
+    return Plan(run, stage, command, back, assumptions(command, stage.index in ends), kept)
+
+
+def _place_to_set_back(snapshot: Snapshot, run: Run, stage: Stage) -> Instruction | None:
+    """Return the first start in shell form behind a RUN, if it is to keep its shell.
+
+    None if `use-exec-form` can write it without one, or what follows would have that shell too.
+    """
+    behind = [i for i in stage.instructions if i.span.start > run.instruction.span.start]
+    first = next((i for i in behind if _is_in_shell_form(i)), None)
+    if first is None or not stage.image.plain_shell or snapshot.graph.children(stage.index):
+        return None
+    forms = [e.instruction for e in snapshot.fact(entries) if isinstance(e, Entry)]
+    rest = behind[behind.index(first) :]
+    builds = any(i.keyword in ("RUN", "ONBUILD") for i in rest)
+    set_by_hand = any(i.keyword == "SHELL" for i in behind)
+    return None if builds or set_by_hand or any(i in forms for i in rest) else first
+
+
+def _is_in_shell_form(ins: Instruction) -> bool:
+    return ins.keyword in _STARTS and ins.json is None and ins.args.upper() != "NONE"
 
 
 def _descendants(snapshot: Snapshot, stage: Stage) -> Iterator[int]:

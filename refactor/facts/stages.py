@@ -197,6 +197,10 @@ class ShellInForce(NamedTuple):
         return any(re.match(r"-[a-zA-Z]*e|errexit\Z", word) for word in self.command[1:])
 
 
+# What starts commands where no SHELL says otherwise (Dockerfile reference: SHELL).
+DEFAULT_SHELL = ("/bin/sh", "-c")
+
+
 def default_shell(base: Image, parent: ShellInForce | None) -> ShellInForce:
     """Return the shell that a stage starts with."""
     if parent is not None:
