@@ -172,6 +172,11 @@ CASES = [
          "    && chown -R 10001:10001 /var/run/f\nCOPY . .\n"
          f'{USER}CMD ["frobnicate", "-p", "/var/run/f/f.pid"]\n', {"a": ""}, Safety.RISKY,
          ("CMD: frobnicate needs no root",)),
+    Case("a-pid-file-where-the-working-directory-is-the-root",
+         'FROM centos:7\nCMD ["/usr/bin/f", "-p", "/var/run/f/f.pid"]\n',
+         f"FROM centos:7\nRUN {USERADD} \\\n    && mkdir -p /var/run/f \\\n"
+         f"    && chown -R 10001:10001 /var/run/f\n{USER}"
+         'CMD ["/usr/bin/f", "-p", "/var/run/f/f.pid"]\n', {"a": ""}, Safety.RISKY),
     Case("data-in-a-folder-that-is-given-already",
          f"{SLIM}RUN useradd -u 1001 w && mkdir -p /var/lib/f && chown w /var/lib/f\nCOPY . .\n"
          "CMD f --data=/var/lib/f\n",
@@ -345,6 +350,14 @@ def judged(before: str, after: str, files: dict[str, str], stage: int = -1) -> s
     )  # fmt: skip
     found = needs(new.build, number, new.graph.stages[number].image, new, user.partition(":")[0])
     return verify(old.evidence, new.evidence, [claim], found.assumes)
+
+
+def test_a_folder_of_the_system_is_given_to_nobody() -> None:
+    before = 'FROM centos:7\nCMD ["/usr/bin/f", "-p", "/var/run/f/f.pid"]\n'
+    user = f"RUN {USERADD} && mkdir -p /var /var/run/f && chown -R 10001:10001 {{}}\n{USER}CMD"
+    wide, narrow = (before.replace("CMD", user.format(path)) for path in ("/var", "/var/run/f"))
+    assert judged(before, narrow, {"a": ""}) is None
+    assert judged(before, wide, {"a": ""}) == "stage 0: /var stays root's"
 
 
 def test_what_is_right_is_let_through() -> None:

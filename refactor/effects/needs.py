@@ -19,6 +19,11 @@ _SYSTEM = re.compile(
 ROOT_HOME = re.compile(r"(?<![\w/.-])(?:/root|~root)(?![\w.-])|(?<![\w/.\\-])~/|\$\{?HOME\}?/")
 
 
+def is_of_system(path: str) -> bool:
+    """Whether a folder is one of the system's, or holds the folders of many."""
+    return _SYSTEM.match(path) is not None
+
+
 class Stop(NamedTuple):
     """Why a container has to run as root, as far as is known, and what would change that."""
 
@@ -81,7 +86,7 @@ class Needs:
         folder = posixpath.normpath(path if path.endswith("/") else posixpath.dirname(path))
         if _FREE.match(f"{folder}/"):
             return
-        if _SYSTEM.match(folder):
+        if is_of_system(folder):
             self.stop("U305", f"{where} writes {path}, in a folder that belongs to root",
                       "write to a folder of the application's own")  # fmt: skip
             return
@@ -102,7 +107,7 @@ class Needs:
         if not path.startswith("/") or _FREE.match(f"{path}/"):
             return
         self.volumes.append(path)
-        if _SYSTEM.match(path):
+        if is_of_system(path):
             self.stop("U305", f"{where}: {path} belongs to root", "mount another folder")
         else:
             self.folders.setdefault(path, where)

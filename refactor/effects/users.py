@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from refactor.effects.containers import lineage, needs
 from refactor.effects.events import Build, Copy, Event, Exec, Stage
-from refactor.effects.needs import HOME, Needs
+from refactor.effects.needs import HOME, Needs, is_of_system
 from refactor.effects.owners import Owners
 from refactor.effects.placed import Placed
 from refactor.effects.stages import Surroundings
@@ -154,6 +154,8 @@ def _ungiven(switch: Switch, events: list[Exec]) -> str | None:
         for path in paths:
             if not _PATH.match(path) or posixpath.normpath(path) != path:
                 return f"{path} is no plain path"
+            if argv[0] == "chown" and is_of_system(path):
+                return f"{path} stays root's"
             if path not in there and not (placed is not None and placed.kind(path)):
                 return f"{path} may not be there"
             below = any(_is_below(path, volume) for volume in event.setting.volumes)

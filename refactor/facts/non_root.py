@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from refactor.effects import Copy, Exec
 from refactor.effects.containers import lineage, needs
-from refactor.effects.needs import HOME, Needs
+from refactor.effects.needs import HOME, Needs, is_of_system
 from refactor.effects.placed import Placed
 from refactor.effects.started import directory
 from refactor.effects.users import (
@@ -203,6 +203,9 @@ def _folders(
             if account is None or not account.home:
                 return Obstacle("U305", f"{where} needs a home, and user {named(user)} has none",
                                 "create the user with a home", stage.start)  # fmt: skip
+            if is_of_system(account.home):
+                return Obstacle("U305", f"{where} needs a home, and {account.home} stays root's",
+                                "create the user with a home", stage.start)  # fmt: skip
             paths.append(account.home)
     return [p for p in paths if not any(p != q and _is_below(p, q) and _is_deep(snapshot, stage, q)
                                         for q in paths)]  # fmt: skip
@@ -232,7 +235,7 @@ def _given(snapshot: Snapshot, stage: Stage, paths: list[str], user: str) -> tup
 def _top(path: str, home: str, placed: Placed | None) -> str:
     """Return the uppermost folder that `mkdir -p` makes for a path, below the working directory."""
     parent = posixpath.dirname(path)
-    if not home or parent == home or not _is_below(parent, home):
+    if home in ("", "/") or parent == home or not _is_below(parent, home):
         return path
     there = placed is not None and placed.kind(parent) == "dir"
     return path if there else _top(parent, home, placed)
