@@ -886,12 +886,6 @@ def _pipefail(where: Place) -> str:
     return ""
 
 
-def _starts_the_container(where: Place) -> bool:
-    """Return whether a USER is the last one of the last stage, its ancestors' included."""
-    found = (i for stage in where.file.stages[-1].lineage for i in stage.instructions)
-    return [i for i in found if i.keyword == "USER"][-1:] == [where.ins]
-
-
 def _known_number(where: Place) -> str:
     name, _, group = where.ins.text.partition(":")
     if name == "root":
@@ -909,8 +903,6 @@ def _known_number(where: Place) -> str:
         return "the number is not known"
     if not group and any(i.keyword == "WORKDIR" for i in where.after):
         return "WORKDIR may make a folder of the user's group"
-    if not _starts_the_container(where):
-        return "no container of the file's image starts with this USER"
     return ""
 
 

@@ -22,22 +22,16 @@ class Named(NamedTuple):
 
 
 def users(snapshot: Snapshot) -> Iterator[Named]:
-    """Yield each USER that a container starts with and is no number, no variable and not root."""
-    last = len(snapshot.graph.stages) - 1
-    targets = snapshot.invocations.targets if snapshot.invocations else frozenset()
-    run = (s for s in snapshot.graph.stages if s.index == last or s.name in targets)
-    for ins, stage in dict(filter(None, (_decides(snapshot, each) for each in run))).items():
-        name = ins.args.partition(":")[0]
-        if "$" not in name and not name.isdecimal() | (name == "root"):
-            yield Named(ins, stage, ins.args, _becomes(snapshot, stage, ins.args))
-
-
-def _decides(snapshot: Snapshot, stage: Stage) -> tuple[Instruction, Stage] | None:
-    """Return the last USER of a stage, or of the stage that it starts from, and where it is."""
-    for ins in reversed(stage.instructions):
-        if ins.keyword == "USER":
-            return ins, stage
-    return None if stage.parent is None else _decides(snapshot, snapshot.graph.stages[stage.parent])
+    """Yield each USER that is no number, no variable and not root."""
+    for stage in snapshot.graph.stages:
+        for ins in stage.instructions:
+            name = ins.args.partition(":")[0]
+            if (
+                ins.keyword == "USER"
+                and "$" not in name
+                and not name.isdecimal() | (name == "root")
+            ):
+                yield Named(ins, stage, ins.args, _becomes(snapshot, stage, ins.args))
 
 
 def _becomes(snapshot: Snapshot, stage: Stage, user: str) -> str | Kept:
