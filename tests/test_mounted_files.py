@@ -470,6 +470,8 @@ def test_what_a_container_is_started_with_elsewhere_counts() -> None:
     start = "kind: Pod\napiVersion: v1\nspec:\n  containers:\n"
     start += "    - image: acme/web\n      command: [{}]\n"
     assert refused(text, **{"build.sh": script}) == ["X749"]
+    for path in ("build.bat", "Earthfile", "ci/build.py", ".do/app.yaml"):
+        assert refused(text, **{path: f"x: {script}"}) == ["X749"], path
     document = {"README.md": f"    {script}"}
     assert refused(text, **document, **{"a.yaml": start.format("npm, start")}) == ["X743"]
     assert MOUNT in mounted(text, **document, **{"a.yaml": start.format("node, b.js")})[0]

@@ -252,6 +252,39 @@ def test_a_build_of_the_repository_that_does_without_it_goes_on() -> None:
     assert found.snapshot.text == MOUNTED.replace(",required=true", "")
 
 
+UNSEEN = {
+    "Tiltfile": "docker_build('acme/web', '.', build_args={'NPM_TOKEN': token})\n",
+    "build.ps1": "& docker build --build-arg NPM_TOKEN=$env:NPM_TOKEN .\n",
+    "ci.py": 'run(["docker", "build", "--build-arg", f"NPM_TOKEN={token}", "."])\n',
+    "tekton.yaml": "steps:\n- image: kaniko/executor\n  args: [--build-arg=NPM_TOKEN]\n",
+    "main.tf": 'resource "docker_image" "a" {\n  build { build_arg = { NPM_TOKEN = var.t } }\n}\n',
+}
+
+
+@pytest.mark.parametrize("path", UNSEEN)
+def test_what_may_build_it_unseen(path: str) -> None:
+    assert f"{path}, line" in refused({path: UNSEEN[path]})
+    found = run(
+        snapshot(FILE, {path: UNSEEN[path].replace("NPM_TOKEN", "A")}), "mount-build-secrets"
+    )
+    assert found.snapshot.text == MOUNTED.replace(",required=true", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("NOTES.rst", "docker build --build-arg NPM_TOKEN .\n"),
+        (".pre-commit-config.yaml", "- id: hadolint-docker\n  files: Dockerfile\n# NPM_TOKEN\n"),
+        (".gitignore", "Dockerfile.local\n"),
+        ("app.py", "token = os.environ['NPM_TOKEN']\n"),
+        ("logo.png", "\0docker build"),
+    ],
+)
+def test_what_builds_nothing(path: str, text: str) -> None:
+    found = run(snapshot(FILE, {path: text}), "mount-build-secrets")
+    assert found.snapshot.text == MOUNTED
+
+
 def test_another_dockerfile_may_be_built_by_the_same_line() -> None:
     files = {
         "a/Dockerfile": FILE, "b/Dockerfile": FILE,

@@ -18,6 +18,7 @@ from refactor.facts.pragmas import PRAGMA
 from refactor.facts.secrets import Use, declared, secrets
 from refactor.facts.stages import Stage, is_windows
 from refactor.model import Claim, Effect, Refusal
+from refactor.outside.unseen_builds import unseen_builds
 from refactor.outside.yaml_tree import Unclear
 from refactor.snapshot import Run, Snapshot
 from refactor.syntax import Instruction
@@ -135,7 +136,13 @@ def _plan(snapshot: Snapshot, name: str, at: int) -> Plan | Refusal:
                        f"pass it there as a secret: `--secret id={name},env={name}`, or {name} in "
                        "`secrets:` of the build and of the compose file", at)  # fmt: skip
     known = snapshot.invocations.builds if snapshot.invocations else ()
-    without = any(name not in build.arguments for build in known)
+    unseen = unseen_builds(snapshot.repository) if snapshot.repository else ()
+    for other in unseen:
+        if re.search(rf"\b{re.escape(name)}\b", snapshot.read(other.path) or ""):
+            return Refusal("X708", f"{other.path}, line {other.line} may build it ({other.value}), "
+                           f"and names {name}", "pass it there as a secret, and mount it by hand",
+                           at)  # fmt: skip
+    without = bool(unseen) or any(name not in build.arguments for build in known)
     required = not (empty or without) and not any(is_tested(run.whole, name) for run in runs)
     return Plan(name, secret.what, literal, required, empty, tuple(found), passing)
 

@@ -23,6 +23,7 @@ from refactor.facts import lines, secret_files, sources
 from refactor.facts.stages import is_windows
 from refactor.model import Claim, Effect, FileEdits, Refusal
 from refactor.outside.survey import survey
+from refactor.outside.unseen_builds import unseen_builds
 from refactor.shell import Command
 from refactor.snapshot import Run, Snapshot
 from refactor.source import Edit, Span
@@ -84,6 +85,11 @@ def _plan(snapshot: Snapshot, path: str, what: str, at: int) -> Plan | Refusal:
     found = scopes(snapshot.build, snapshot.graph, snapshot, path)
     if isinstance(found, Unfit):
         return Refusal(found.code, found.reason, found.unlock, at)
+    if unseen := next(
+        iter(unseen_builds(snapshot.repository) if snapshot.repository else ()), None
+    ):
+        return Refusal("X749", f"{unseen.path}, line {unseen.line} may build it ({unseen.value}), "
+                       "without the secret", "mount it by hand, and pass it there", at)  # fmt: skip
     files = _rules(snapshot, path) if any(scope.brought for scope in found) else ()
     if isinstance(files, Unfit):
         return Refusal(files.code, files.reason, files.unlock, at)

@@ -77,7 +77,7 @@ class Survey:
 def survey(tree: Context) -> Survey:
     """Read the files of a repository that may say something, within bounds."""
     unknown: list[Found] = []
-    paths = sorted(_paths(tree, unknown))
+    paths = sorted(filter(_may_say, files(tree, unknown)))
     names = {path: path.rpartition("/")[2] for path in paths}
     dockerfiles = [p for p in paths if _DOCKERFILE.match(names[p]) and not _NO_DOCKERFILE.search(p)]
     kinds = {
@@ -107,8 +107,14 @@ def survey(tree: Context) -> Survey:
     )
 
 
-def _paths(tree: Context, unknown: list[Found]) -> Iterator[str]:
-    """Yield the files of a tree that may be of use by their names."""
+def _may_say(path: str) -> bool:
+    """Whether a file may be of use, by its name."""
+    name = path.rpartition("/")[2]
+    return bool(_DOCKERFILE.match(name) or _kind(name))
+
+
+def files(tree: Context, unknown: list[Found]) -> Iterator[str]:
+    """Yield the files of a tree, within bounds; what lies beyond them is added to `unknown`."""
     level, seen = [""], 0
     for _ in range(MAX_DEPTH + 1):
         below: list[str] = []
@@ -123,7 +129,7 @@ def _paths(tree: Context, unknown: list[Found]) -> Iterator[str]:
                 kind = tree.kind(path)
                 if kind == "dir" and name not in _SKIPPED:
                     below.append(path)
-                elif kind == "file" and (_DOCKERFILE.match(name) or _kind(name)):
+                elif kind == "file":
                     yield path
         level = below
     if level:
