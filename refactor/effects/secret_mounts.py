@@ -10,21 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 
 from refactor.effects.build import number, with_digests, with_flag
-from refactor.effects.events import Block, Build, Copy, Event, Exec, Stage, Verbatim, flat
-from refactor.facts.packages import command_of, unwrap
+from refactor.effects.events import Build, Copy, Event, Exec, Stage, Verbatim, flat
+from refactor.effects.kept_secrets import kept, may_read, names
 from refactor.facts.stages import Graph
-from refactor.knowledge import table
 from refactor.words import Value, expand, pairs, parse_words
 
 _VARIABLE = re.compile(r"(?:\A|,)env=(\w+)")
-# These tell all variables there are.
-_TELL = frozenset({"env", "printenv", "export -p", "export", "set", "envsubst"})
-_HOME = r"(?:~|\$HOME|\$\{HOME\}|/root|/home/[\w.-]+)/"  # where programs keep a user's settings
-_TARGET = re.compile(r"(?:\d|&)?>{1,2}\|?\s*(\S+)")
-_NO_FILE = re.compile(r"/dev/(?:null|stdout|stderr|tty|fd/\d)\Z|&?[\d-]\Z")
 _TESTED = r"-[nz]\s+[\"']?\$\{{?{0}\b|\$\{{{0}:?[-+]"
 
 
@@ -50,62 +43,6 @@ def is_tested(text: str, name: str) -> bool:
     return bool(re.search(_TESTED.format(re.escape(name)), text))
 
 
-def names(event: Event, name: str) -> bool:
-    """Whether an event names a variable."""
-    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
-    if isinstance(event, Block):
-        return any(
-            names(p, name) if not isinstance(p, str) else word.search(p) for p in event.parts
-        )
-    if isinstance(event, Exec):
-        texts = (*event.argv, *event.assignments, *event.redirects)
-    else:
-        texts = (event.content,) if isinstance(event, Verbatim) else event.inline
-    return any(map(word.search, texts))
-
-
-def may_read(event: Event, name: str) -> bool:
-    """Whether a command may read a variable of its environment: all do but those with a small row.
-
-    What neither runs other programs nor has settings of the user's looks for no secret.
-    """
-    if isinstance(event, Copy):
-        return False
-    if isinstance(event, Verbatim) or names(event, name):
-        return True
-    if isinstance(event, Block):
-        return any(may_read(part, name) for part in event.parts if not isinstance(part, str))
-    if any("$(" in word or "`" in word for word in (*event.argv, *event.assignments)):
-        return True
-    words, _ = unwrap(command_of(event.argv).words)
-    if not words:
-        return bool(event.argv)
-    reads = _reads().get(words[0].text)
-    return reads is None or bool(reads & {"any", "home"})
-
-
-@lru_cache(maxsize=1)
-def _reads() -> dict[str, frozenset[str]]:
-    return {row["command"]: frozenset(row["reads"].split()) for row in table("commands")}
-
-
-def kept(events: tuple[Event, ...], name: str) -> str:
-    """Return the command of a RUN that leaves a variable's value in the layer, empty if none does.
-
-    What a later command of the RUN deletes is not left.
-    """
-    own = list(flat(events))
-    for event in _concerned(events, name):
-        if isinstance(event, Verbatim):
-            return event.text
-        later = own[next(i for i, e in enumerate(own) if e is event) + 1 :]
-        if isinstance(event, Exec) and not all(_deleted(later, t, event) for t in _targets(event)):
-            return event.text
-    blocks = (e for e in events if isinstance(e, Block) and names(e, name))
-    written = (b for b in blocks if any(_written(token) for token in _tokens(b)))
-    return next((block.text for block in written), "")  # `{ ...; } > file`
-
-
 def leaks(stage: Stage, arguments: frozenset[str]) -> Iterator[str]:
     """Yield the names of the secrets that a stage's layers keep.
 
@@ -120,66 +57,6 @@ def leaks(stage: Stage, arguments: frozenset[str]) -> Iterator[str]:
             inline = any(names(event, name) for event in events if isinstance(event, Copy))
             if inline or kept(own, name):
                 yield name
-
-
-def _concerned(events: tuple[Event | str, ...], name: str) -> Iterator[Event]:
-    """Yield the commands that name a variable, get its value by a pipe, or tell all variables."""
-    for event in events:
-        if isinstance(event, Block):
-            piped = event.kind.endswith("|") and names(event, name)
-            yield from flat(event.parts) if piped else _concerned(event.parts, name)
-        elif not isinstance(event, str):
-            tells = isinstance(event, Exec) and " ".join(event.argv[:2]) in _TELL
-            if tells or names(event, name):
-                yield event
-
-
-def _tokens(block: Block) -> Iterator[str]:
-    for part in block.parts:
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, Block):
-            yield from _tokens(part)
-
-
-def _targets(event: Exec) -> Iterator[str]:
-    """Yield patterns of the files that a command writes a word of its own into."""
-    if event.argv[:1] not in (("curl",), ("wget",)):  # they write the answer
-        yield from (re.escape(path) for path in map(_written, event.redirects) if path)
-    if event.argv[:1] == ("tee",):
-        yield from (re.escape(word) for word in event.argv[1:] if not word.startswith("-"))
-        return
-    line = " ".join(event.argv)
-    yield from (_HOME + file for pattern, file in _writers() if pattern.match(line))
-
-
-def _written(redirect: str) -> str:
-    match = _TARGET.match(redirect)
-    return match[1].strip("\"'") if match and not _NO_FILE.match(match[1]) else ""
-
-
-@lru_cache(maxsize=1)
-def _writers() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Return what writes words of its own into a file, and that file if it is known."""
-    rows = (row for row in table("secrets") if row["kind"] == "kept")
-    return tuple((re.compile(row["pattern"]), row["what"]) for row in rows)
-
-
-def _deleted(later: list[Event], target: str, writer: Exec) -> bool:
-    """Whether a command behind another deletes what that has written, for certain."""
-    deletes = (
-        event
-        for event in later
-        if isinstance(event, Exec) and event.argv[:1] == ("rm",) and event.must
-        and _folder(event) == _folder(writer)
-    )  # fmt: skip
-    return any(
-        re.fullmatch(target, word.strip('"')) for event in deletes for word in event.argv[1:]
-    )
-
-
-def _folder(event: Exec) -> tuple[str, ...]:
-    return tuple(text for text in event.shell_state if text.startswith(("cd", "push", "pop")))
 
 
 def secured(

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from refactor.effects.kept_secrets import kept, may_read
 from refactor.effects.passed_secrets import footprint as passed_footprint
 from refactor.effects.secret_mounts import footprint as footprint
-from refactor.effects.secret_mounts import is_tested, kept, may_read, names_only
+from refactor.effects.secret_mounts import is_tested, names_only
 from refactor.effects.secret_mounts import mount as mount
 from refactor.facts import lines, secret_words
 from refactor.facts.apt import output_stages
