@@ -186,6 +186,8 @@ def test_another_action_is_left() -> None:
 MAKE = "build:\n\tdocker build -t a {} .\n"
 ARGUMENT = "--build-arg NPM_TOKEN=$T"
 GITLAB = "build:\n  script:\n    - {} .\n"
+OLD = "image: docker:{}\n{}build:\n  script:\n    - {} --build-arg NPM_TOKEN=$T .\n"
+BUILDKIT = "variables:\n  DOCKER_BUILDKIT: 1\n"
 PIPE = "on: push\njobs:\n  a:\n    steps:\n      - run: |\n          npm test\n          {} .\n"
 
 
@@ -209,6 +211,35 @@ def test_a_command(path: str, text: str, given: str, secret: str) -> None:
     if given.startswith("docker"):
         new = f"docker build {new}"
     assert written({path: text.format(given)}) == {path: text.format(new)}
+
+
+@pytest.mark.parametrize(
+    ("release", "variables", "command", "known"),
+    [
+        ("18", "", "docker build", False),
+        ("19.03-dind", "", "docker build", False),
+        ("22", "", "docker image build", False),
+        ("stable", "", "docker build", False),
+        ("$RELEASE", "", "docker build", False),
+        ("19", BUILDKIT, "docker build", False),
+        ("20", BUILDKIT + "a:\n  script: docker build b\n", "docker build", True),
+        ("20", "a:\n  " + BUILDKIT + "  script: docker build b\n", "docker build", False),
+        ("20", "", "DOCKER_BUILDKIT=1 docker build", True),
+        ("20", "", "docker buildx build", True),
+        ("23", "", "docker build", True),
+        ("latest", "variables:\n  DOCKER_HOST: tcp://docker:2375\n", "docker build", True),
+    ],
+)
+def test_releases_of_docker_that_have_another_builder(
+    release: str, variables: str, command: str, known: bool
+) -> None:
+    files = {".gitlab-ci.yml": OLD.format(release, variables, command)}
+    if known:
+        assert "--secret id=NPM_TOKEN,env=T" in written(files)[".gitlab-ci.yml"]
+    else:
+        assert f".gitlab-ci.yml, line {files['.gitlab-ci.yml'].count(chr(10))}: docker:" in refused(
+            files
+        )
 
 
 @pytest.mark.parametrize(

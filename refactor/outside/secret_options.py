@@ -15,6 +15,14 @@ from refactor.outside.yaml_tree import Unclear
 
 _READS_FILES = re.compile(r"(?m)(?:^|[;&|({])[ \t@-]*(?:source|\.|eval)[ \t]|^[ \t]*-?include\b")
 _OLD_BUILDER = re.compile(r"DOCKER_BUILDKIT[\"']?\s*[:?]?=?\s*[\"']?0")
+# An image of Docker, or a release that CircleCI is asked for; 23 is the first with BuildKit.
+_RELEASE = re.compile(
+    r"(?<![\w-])docker:(?:(?P<image>\d+)|stable|\$)"
+    r"|setup_remote_docker:\s+version:\s*[\"']?(?:docker)?(?P<asked>\d+)"
+)
+_PLAIN = re.compile(r"(DOCKER_BUILDKIT=1\s+)?\bdocker\s+(?:image\s+|builder\s+)?build\b")
+_ASKED = r"DOCKER_BUILDKIT[\"']?\s*[:=]\s*[\"']?1\b"
+_ASKED_BY_ALL = re.compile(rf"(?m)^(?:variables|env):[ \t]*\n(?:[ \t]+[^\n]*\n)*?[ \t]+{_ASKED}")
 _BUILDS = (("build",), ("buildx", "build"), ("image", "build"), ("builder", "build"))
 
 
@@ -58,6 +66,8 @@ def as_secret(text: str, bodies: list[str], name: str, make: bool = False) -> st
     """
     if _OLD_BUILDER.search(text):
         raise Unclear("it asks for the builder that knows no secrets")
+    if (release := _old_release(text)) is not None:
+        raise Unclear(f"{release} may build by what knows no secrets: set DOCKER_BUILDKIT=1")
     if any("<<" in body for body in bodies):
         raise Unclear("it writes a script for another shell")
     wanted: list[Passed] = []
@@ -74,6 +84,22 @@ def as_secret(text: str, bodies: list[str], name: str, make: bool = False) -> st
     return pattern.sub(
         lambda match: f"--secret{match[1]}id={name},env={_variable(match) or name}", text
     )
+
+
+def _old_release(text: str) -> str | None:
+    """Return a release of Docker that a pipeline builds by, and that may know no `--secret`.
+
+    Before 23 BuildKit has to be asked for (docs.docker.com: BuildKit, getting started). Before 20
+    the client takes no `env=` either.
+    """
+    plain = [match[1] for match in _PLAIN.finditer(text)]
+    asked = all(plain) or bool(_ASKED_BY_ALL.search(text))
+    asked = asked or (len(plain) == 1 and bool(re.search(_ASKED, text)))
+    for match in _RELEASE.finditer(text) if plain else ():
+        number = int(match["image"] or match["asked"] or 0)
+        if number < (20 if asked else 23):
+            return match[0].strip()
+    return None
 
 
 def recipe(text: str) -> str:
