@@ -25,6 +25,7 @@ _HOME = r"(?:~|\$HOME|\$\{HOME\}|/root|/home/[\w.-]+)/"  # where programs keep a
 _TARGET = re.compile(r"(?:\d|&)?>{1,2}\|?\s*(\S+)")
 _NO_FILE = re.compile(r"/dev/(?:null|stdout|stderr|tty|fd/\d)\Z|&?[\d-]\Z")
 _ANSWERS = frozenset({"curl", "wget"})  # what they write to the output is the answer
+_ANSWERED = tuple((program,) for program in _ANSWERS)
 _INNER = re.compile(r"\$\(|[<>]\(|[`|;&\n()]")
 
 
@@ -82,8 +83,8 @@ def kept(events: tuple[Event, ...], name: str) -> str:
         return next((event.text for event in events if may_read(event, name)), "")
     known = _aliases(own, name)
     built = (e for e in own if isinstance(e, Exec) and _is_compiled(e, known))
-    if event := next(built, None):
-        return event.text
+    if (compiled := next(built, None)) is not None:
+        return compiled.text
     for event in _concerned(events, known):
         if not isinstance(event, Exec):
             return event.text
@@ -191,9 +192,6 @@ def _receivers(pipe: Block, known: frozenset[str]) -> Iterator[Event]:
     for event in flat(tuple(parts[first + 1 :])):
         if not isinstance(event, Exec) or (event.argv and not {*_words(event)[:1]} <= harmless):
             yield pipe
-
-
-_ANSWERED = tuple((program,) for program in _ANSWERS)
 
 
 def _tokens(block: Block) -> Iterator[str]:
