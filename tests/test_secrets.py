@@ -352,6 +352,8 @@ def test_stages_that_declare_it_change_together() -> None:
         "export NEXT_PUBLIC_T=$NPM_TOKEN && npm run build",
         "A=$NPM_TOKEN; REACT_APP_T=$A npm run build",
         "env VUE_APP_T=$NPM_TOKEN npm run build",
+        "echo VITE_T=$NPM_TOKEN > .env && npm run build && rm .env",
+        "conda install -c https://h/t/$NPM_TOKEN/a b",
         "npx webpack --env token=$NPM_TOKEN",
         "poetry config http-basic.a b $NPM_TOKEN",
         "composer config -g github-oauth.github.com $NPM_TOKEN",

@@ -130,8 +130,8 @@ def _word_names(word: str, known: frozenset[str]) -> bool:
 
 def _is_compiled(event: Exec, known: frozenset[str]) -> bool:
     """Whether a command gives the value to a name that bundlers compile into what they build."""
-    words = (word.strip("\"'").partition("=") for word in (*event.assignments, *event.argv))
-    given = [key for key, sign, value in words if sign and _word_names(value, known)]
+    words = (word for word in (*event.assignments, *event.argv) if _word_names(word, known))
+    given = [key for word in words for key in re.findall(r"(\w+)\s*=", word)]
     return any(pattern.fullmatch(key) for pattern, _ in _rows("compiled") for key in given)
 
 
