@@ -458,6 +458,13 @@ def test_a_folder_that_brings_it_is_copied_without_it() -> None:
         ("COPY .npmrc ./\nRUN npm ci\nHEALTHCHECK CMD npm run h\n", "X743"),
         ('COPY .npmrc ./\nRUN npm ci\nENTRYPOINT ["/b.sh"]\n', "X743"),
         ("# ours\nCOPY .npmrc ./\nRUN npm ci\n", "X748"),
+        ("COPY --chown=node .npmrc /b/c/\nWORKDIR /b/c\nRUN npm ci\n", "X747"),
+        ("COPY .npmrc /b/\nRUN chown -R node /b\nWORKDIR /b\nRUN npm ci\n", "X747"),
+        ("COPY .npmrc /b/\nWORKDIR /b\nUSER node\nRUN npm ci\n", "X747"),
+        ("COPY .npmrc /b/\nRUN chown -R node /\nWORKDIR /b\nRUN npm ci\n", "X747"),
+        ("ENV B=/b\nCOPY .npmrc /b/\nRUN chown node $B\nWORKDIR /b\nRUN npm ci\n", "X747"),
+        ("ENV B=/b\nCOPY .npmrc $B/\nRUN chmod 700 $B\nWORKDIR /b\nRUN npm ci\n", "X747"),
+        ("COPY .npmrc /b/\nRUN chmod 700 /b*\nWORKDIR /b\nRUN npm ci\n", "X747"),
     ],
 )
 def test_what_is_left(text: str, code: str) -> None:

@@ -71,7 +71,8 @@ def _touches() -> dict[str, frozenset[str]]:
 class Walk:
     """Tells what the commands of a stage do with a file at a place; `others` are its other ones.
 
-    `makes` is the highest folder that is there only with the file, empty if there is none. `mode`
+    `makes` is the highest folder that is there only with the file, empty if there is none; `made`
+    the one that the COPY made, and so gave an owner, even if it is made again later. `mode`
     is how the mount has to be; `found` whether a program looks for the file where it is.
     """
 
@@ -87,7 +88,7 @@ class Walk:
         self.image, self.stage = image, stage
         self.target, self.name = target, posixpath.basename(path)
         self.others = others
-        self.makes = self.mode = ""
+        self.makes = self.made = self.mode = ""
         self.found = self.named = False
 
     def removes(self, event: Event) -> bool:
@@ -146,6 +147,8 @@ class Walk:
             self.found = True
         user = event.setting.user.text or self.image.user
         if user not in ("root", "0") or event.argv[0] in _OTHERS:
+            if self.made:  # the mount makes it again, for root
+                return self._needed(event, self.made)
             self.mode = ",mode=0444"
         return None
 
@@ -167,17 +170,32 @@ class Walk:
             reads = frozenset()
         if reads is None or reads & {"any", "cwd", "home", "node", "python"}:
             return self._unknown(event)
-        used = (self.path(w, event) for w in (*event.argv[1:], *map(_file, event.redirects)))
-        if self.makes and any(f"{path}/".startswith(f"{self.makes}/") for path in used):
-            return Unfit("X747", f"`{told(event)}` may need {self.makes}, which the COPY makes",
-                         "make the folder in a RUN")  # fmt: skip
+        plain = words[0] != "cd" and _names_no_file(words)
+        files = () if plain else event.argv[1:]
+        known = (word for word in event.argv[1:] if self.path(word, event))
+        used = (*files, *known, *map(_file, event.redirects))
+        if self.makes and any(self._in_made(word, event) for word in used):
+            return self._needed(event, self.makes)
         near = [] if _names_no_file(words) else event.argv[1:]
         near = [word for word in near if self.meets(word, event)]
         attributes = words[0] in _ATTRIBUTES and not any(self.name in word for word in near)
+        if near and attributes and self.made:
+            return self._needed(event, self.made)
         named = near and (mounted or not attributes) and words[0] not in _HARMLESS
         if named or written:
             return Unfit("X747", f"`{told(event)}` may change {self.target}", "leave the file out")
         return None
+
+    def _in_made(self, word: str, event: Exec) -> bool:
+        """Whether a word may name the folder that is there only with the file, or what is in it."""
+        glob = _GLOB.fullmatch(word) and ".." not in word
+        path = self.path((re.split(r"[*?]", word)[0] if glob else word) or ".", event)
+        inside = f"{path}/".startswith(f"{self.makes}/")
+        return not path or inside or bool(glob and self.makes.startswith(path))
+
+    def _needed(self, event: Event, folder: str) -> Unfit:
+        return Unfit("X747", f"`{told(event)}` may need {folder}, which the COPY makes",
+                     "make the folder in a RUN")  # fmt: skip
 
     def _unknown(self, event: Event) -> Unfit:
         return Unfit("X744", f"`{told(event)}` may read {self.target}",

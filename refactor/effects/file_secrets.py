@@ -23,6 +23,7 @@ from refactor.sent import MAX_TEXT, Sent
 if TYPE_CHECKING:
     from refactor.effects.stages import Surroundings
 
+_OWNS = frozenset({"chown", "chmod"})
 _STARTS = frozenset("node python python3 gunicorn uvicorn java nginx".split())
 
 
@@ -104,6 +105,11 @@ def _scope(
             return Unfit("X742", f"`{told(event)}` may bring another {path}", "copy less")
     others = frozenset(place for place, _ in copies.values()) - {target}
     walk = Walk(stage, image, target, path, others)
+    walk.made = makes(stage.events[: min(brought) + 1], sent, target)
+    for copy in (stage.events[at] for at in brought):
+        if walk.made and isinstance(copy, Copy) and any(n in _OWNS for n, _ in copy.flags):
+            return Unfit("X747", f"`{told(copy)}` makes {walk.made}, and says whose it is",
+                         "make the folder in a RUN")  # fmt: skip
     there = False
     gone: list[int] = []
     mounted: list[int] = []
