@@ -21,6 +21,7 @@ PIP = {
     ".netrc": "machine example.com login bob password Tr0ub4dor\n",
 }
 TOP = "FROM node:22\nWORKDIR /a\n"
+NPM = "COPY .npmrc ./\nRUN npm ci\n"
 END = 'CMD ["node", "a.js"]\n'
 MOUNT = "--mount=type=secret,id=npmrc,target=/a/.npmrc,required=true"
 OPEN = MOUNT.replace(",req", ",mode=0444,req")
@@ -462,6 +463,9 @@ def test_a_folder_that_brings_it_is_copied_without_it() -> None:
         ("COPY .npmrc /b/\nRUN chown -R node /b\nWORKDIR /b\nRUN npm ci\n", "X747"),
         ("COPY .npmrc /b/\nWORKDIR /b\nUSER node\nRUN npm ci\n", "X747"),
         ("COPY .npmrc /b/\nRUN chown -R node /\nWORKDIR /b\nRUN npm ci\n", "X747"),
+        (f'{NPM}ENTRYPOINT ["node"]\nCMD ["/usr/lib/npm-cli.js", "start"]\n#', "X743"),
+        (f'{NPM}ENTRYPOINT ["node", "/usr/bin/npm", "start"]\n', "X743"),
+        (f'{NPM}CMD ["npm", "start"]\nFROM node:22\nCOPY --from=0 /a/dist /a\n', "X743"),
         ("ENV B=/b\nCOPY .npmrc /b/\nRUN chown node $B\nWORKDIR /b\nRUN npm ci\n", "X747"),
         ("ENV B=/b\nCOPY .npmrc $B/\nRUN chmod 700 $B\nWORKDIR /b\nRUN npm ci\n", "X747"),
         ("COPY .npmrc /b/\nRUN chmod 700 /b*\nWORKDIR /b\nRUN npm ci\n", "X747"),
@@ -482,6 +486,17 @@ def test_what_a_container_is_started_with_elsewhere_counts() -> None:
     document = {"README.md": f"    {script}"}
     assert refused(text, **document, **{"a.yaml": start.format("npm, start")}) == ["X743"]
     assert MOUNT in mounted(text, **document, **{"a.yaml": start.format("node, b.js")})[0]
+
+
+def test_python_may_start_pip() -> None:
+    top = "FROM python:3.12\nCOPY pip.conf /etc/\nRUN pip install a\n"
+    for start in (
+        'CMD ["python", "-m", "pip", "list"]\n',
+        'ENTRYPOINT ["python"]\nCMD ["-m", "pip", "list"]\n',
+        'CMD ["python", "-m", "pip3"]\n',
+    ):
+        assert refused(top + start, **PIP) == ["X743"]
+    assert "type=secret" in mounted(top + 'CMD ["python", "-m", "pipeline"]\n', **PIP)[0]
 
 
 def test_a_file_without_a_secret_or_that_is_not_there_is_none() -> None:

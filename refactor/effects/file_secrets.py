@@ -159,14 +159,21 @@ def _used(build: Build, scope: Scope, around: Surroundings, path: str) -> Scope 
                 return Unfit("X743", "a RUN mounts the stage", "mount what is needed")
     known = around.invocations
     asked = known is not None and build.stages[scope.stage].name in known.targets
-    if used and not asked and scope.stage < len(build.stages) - 1:
+    config = dict(build.stages[scope.stage].config)
+    started = any(config.get(key) for key in ("entrypoint", "cmd"))
+    if used and not asked and not started and scope.stage < len(build.stages) - 1:
         return scope
     said = known.commands if known else ()
-    config = dict(build.stages[scope.stage].config)
     programs = {_program(words.argv) for words in said} | {_started(config)}
     if readers := programs - _STARTS:
         what = f"`{min(readers)}`" if min(readers) else "what they start"
         return Unfit("X743", f"containers have {scope.target}, and {what} may read it",
+                     "remove it in the RUN that reads it")  # fmt: skip
+    words = [str(config.get(key)) for key in ("entrypoint", "cmd")]
+    words += [" ".join(command.argv) for command in said]
+    names = "|".join(map(re.escape, readers_of(path)))
+    if match := re.search(rf"(?<!\w)(?:{names})(?![a-zA-Z_])", " ".join(words)):
+        return Unfit("X743", f"containers have {scope.target}, and start `{match[0]}`",
                      "remove it in the RUN that reads it")  # fmt: skip
     checked = str(config.get("healthcheck", ""))
     if any(word in checked for word in readers_of(path)):
