@@ -280,7 +280,6 @@ SECRETS = {
         ("maven:3-eclipse-temurin-21", "/a/settings.xml", "mvn -B -s settings.xml package"),
         ("maven:3-eclipse-temurin-21", "/b/settings.xml", "mvn --settings=/b/settings.xml package"),
         ("mcr.microsoft.com/dotnet/sdk:8.0", "/a/nuget.config", "dotnet restore"),
-        ("mcr.microsoft.com/dotnet/sdk:8.0", "/nuget.config", "dotnet publish -o /b"),
         ("python:3.12", "/root/.pypirc", "twine upload dist/a.whl"),
         ("rust:1.80", "/usr/local/cargo/credentials.toml", "cargo publish"),
         ("golang:1.22", "/root/.netrc", "go mod download"),
@@ -295,6 +294,22 @@ def test_files_of_other_programs(image: str, target: str, command: str) -> None:
     wanted = f"--mount=type=secret,id={name.replace('.', '')},target={target},required=true"
     assert f"RUN {wanted} {command}\n" in found
     assert f"COPY {name}" not in found
+
+
+def test_what_is_published_has_the_settings_of_its_folder() -> None:
+    files = {"nuget.config": SECRETS["nuget.config"], "b/b.csproj": "<a/>"}
+    text = "FROM mcr.microsoft.com/dotnet/sdk:8.0 AS b\nWORKDIR /a\nCOPY nuget.config ./\n"
+    text += "COPY b/b.csproj {}\nRUN dotnet {}\nFROM debian:12\nCOPY --from=b /x /x\n"
+    for command in ("publish", "build -c Release", "pack", "msbuild", "publish --no-restore"):
+        assert refused(text.format("./", command), **files) == ["X747"]
+        assert refused(text.format("/", command), **files) == ["X747"]
+        assert refused(text.format("b/", command).replace("COPY b", "#"), **files) == ["X747"]
+        assert "type=secret" in mounted(text.format("b/", command), **files)[0]
+    assert "type=secret" in mounted(text.format("./", "restore"), **files)[0]
+    started = text.replace("AS b", "AS a\nFROM a AS b").format("b/", "publish")
+    assert refused(started, **files) == ["X747"]
+    unclear = text.format("b/\nARG C\nCOPY $C ./", "publish")
+    assert refused(unclear, **files) == ["X742"]
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,24 @@ def makes(events: tuple[Event, ...], sent: Sent, target: str) -> str:
     return made
 
 
+def in_project(stage: Stage, sent: Sent, target: str) -> bool:
+    """Whether a file may be in the folder of a .NET project.
+
+    What is published of a project for the web has all its `**\\*.config` (dotnet/websdk 334). In
+    doubt it is: no project is known, or another stage or a command may have put one there.
+    """
+    placed = Placed(sent)
+    for event in stage.events:
+        if isinstance(event, Copy):
+            copied = placed.puts(event)
+            if copied is None:
+                return True
+            placed.take(copied)
+    projects = [path for path in placed.files if re.search(r"\.\w+proj\Z", path)]
+    near = any(covers(posixpath.dirname(path), target) for path in projects)
+    return near or not projects or isinstance(stage.base, int)
+
+
 def _workdir(event: Event) -> tuple[Value, ...]:
     if isinstance(event, Copy):
         return event.workdir

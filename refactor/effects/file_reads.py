@@ -27,6 +27,7 @@ _OTHERS = frozenset("su sudo gosu su-exec runuser setpriv".split())
 _ATTRIBUTES = frozenset({"chown", "chmod", "chgrp"})
 _HARMLESS = frozenset({"cd", "mkdir", "echo"})
 _OWN = frozenset({"git", "curl", "wget"})  # they read no other settings in a home than their own
+_PACKS_NOT = frozenset("restore nuget tool workload sources source --info --version".split())
 _REMOVES = frozenset({"-f", "-rf", "-r", "-fr", "--"})
 _PLAIN = re.compile(r"[\w@%+=:,./-]*", re.ASCII)
 _STAYS = re.compile(r"set |export (?!.*(?:HOME|PWD|CDPATH))", re.DOTALL)
@@ -73,7 +74,8 @@ class Walk:
 
     `makes` is the highest folder that is there only with the file, empty if there is none; `made`
     the one that the COPY made, and so gave an owner, even if it is made again later. `mode`
-    is how the mount has to be; `found` whether a program looks for the file where it is.
+    is how the mount has to be; `packed` whether what builds a project may take the file along;
+    `found` whether a program looks for the file where it is.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class Walk:
         self.target, self.name = target, posixpath.basename(path)
         self.others = others
         self.makes = self.made = self.mode = ""
-        self.found = self.named = False
+        self.found = self.named = self.packed = False
 
     def removes(self, event: Event) -> bool:
         """Whether a command deletes the file, and does nothing else."""
@@ -143,6 +145,9 @@ class Walk:
         if self.writes.intersection(event.argv[1:]) or written or named or stores:
             return Unfit("X747", f"`{told(event)}` may write {self.target}",
                          "write settings to another file")  # fmt: skip
+        if self.packed and (verb := _words(event)[1:2]) and verb[0] not in _PACKS_NOT:
+            return Unfit("X747", f"`{told(event)}` may put {self.target} into what it builds",
+                         "copy it outside of the project")  # fmt: skip
         if any(self.path(word, event) == self.target for word in given) or self._found(event):
             self.found = True
         user = event.setting.user.text or self.image.user

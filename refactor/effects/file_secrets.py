@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from refactor.effects.build import with_flag
 from refactor.effects.events import Build, Copy, Event, flat
-from refactor.effects.file_copies import PLAIN_PATH, bringing, covers, makes, why_not_left_out
+from refactor.effects.file_copies import (
+    PLAIN_PATH,
+    bringing,
+    covers,
+    in_project,
+    makes,
+    why_not_left_out,
+)
 from refactor.effects.file_reads import Unfit, Walk, is_rewritten, mounts, readers_of, told
 from refactor.facts.images import Image
 from refactor.facts.stages import Graph
@@ -110,6 +117,7 @@ def _scope(
         if walk.made and isinstance(copy, Copy) and any(n in _OWNS for n, _ in copy.flags):
             return Unfit("X747", f"`{told(copy)}` makes {walk.made}, and says whose it is",
                          "make the folder in a RUN")  # fmt: skip
+    walk.packed = "dotnet" in walk.readers and in_project(stage, sent, target)
     there = False
     gone: list[int] = []
     mounted: list[int] = []
