@@ -25,6 +25,9 @@ is not known to.
 resource busy"). git takes no notice of that (credential.c), and the RUN goes on. A command that is let
 in by a password in its URL would be missed in the store, and is a reason to refuse.
 
+A mount makes the folder that it needs, for root. A COPY that made it for another owner stays. So does a
+`nuget.config` in the folder of a project that is built: `dotnet publish` may put it into its output.
+
 Left alone, and told by `report-secret-files` only: `.yarnrc.yml`, which yarn may rewrite when it installs,
 and `auth.json` with tokens that Composer renews. `git config url.https://$TOKEN@host/.insteadOf` is a
 matter of `mount-build-secrets`.
@@ -32,8 +35,8 @@ matter of `mount-build-secrets`.
 Refusals: X741 the builder may not know secret mounts, X742 it is not clear what is copied where, X743 a
 container or another stage may read it, X744 a command may read it of which that is not known, X745 no
 program is known to look for it there, X746 .dockerignore cannot leave it out, X747 a command may change
-it, or needs its folder, X748 a comment is about it, X749 another file builds the image, and would not
-pass the secret.
+it, or needs its folder, X748 a comment is about it, X749 another file builds the image, or may, and
+would not pass the secret.
 """
 
 import re
