@@ -514,6 +514,37 @@ def test_python_may_start_pip() -> None:
     assert "type=secret" in mounted(top + 'CMD ["python", "-m", "pipeline"]\n', **PIP)[0]
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("Tiltfile", "docker_build('web', '.')\n"),
+        ("Earthfile", "FROM DOCKERFILE .\n"),
+        ("tekton.yaml", "steps:\n- image: gcr.io/kaniko-project/executor\n"),
+        ("build.yaml", "kind: BuildConfig\nspec:\n  strategy:\n    dockerStrategy: {}\n"),
+        ("play.yml", "- docker_image: {name: web, build: {path: .}}\n"),
+        ("template.yaml", "Metadata:\n  DockerContext: .\n"),
+        (".goreleaser.yml", "dockers:\n  - image_templates: [web]\n"),
+        ("railway.json", '{"build": {"builder": "DOCKERFILE"}}\n'),
+        (".circleci/config.yml", "steps:\n  - docker/publish:\n      image: a\n"),
+        ("build.ps1", "docker build -t web .\n"),
+        ("build.bat", "docker image build .\r\n"),
+        ("tasks.py", "run(['docker', 'build', '.'])\n"),
+        ("infra/main.tf", 'resource "docker_image" "web" {}\n'),
+        ("infra/stack.ts", "new DockerImageAsset(this, 'a', {})\n"),
+        ("build.gradle", "plugins { id 'com.bmuschko.docker-remote-api' }\n"),
+        ("project.json", '{"executor": "@nx-tools/nx-container:build"}\n'),
+    ],
+)
+def test_what_may_build_it_in_a_way_that_is_not_read(path: str, text: str) -> None:
+    mine = f"{TOP}{NPM}{END}"
+    assert refused(mine, **{path: text}) == ["X749"]
+
+
+@pytest.mark.parametrize("path", ["docs.txt", ".gitignore", "yarn.lock", ".editorconfig"])
+def test_what_names_a_dockerfile_and_builds_nothing(path: str) -> None:
+    assert MOUNT in mounted(f"{TOP}{NPM}{END}", **{path: "Dockerfile\n"})[0]
+
+
 def test_a_file_without_a_secret_or_that_is_not_there_is_none() -> None:
     text = f"{TOP}COPY .npmrc ./\nRUN npm ci\n{END}"
     assert mounted(text, **{".npmrc": "//r/:_authToken=${NPM_TOKEN}\n"}) == (text, {})

@@ -26,7 +26,10 @@ _SILENT = re.compile(
 _BUILDS = re.compile(
     r"""(?:docker|podman|nerdctl)(?:["',\s]+(?:buildx|image|builder))?["',\s]+build\b|buildah|kaniko
     |dockerfile|docker_?(?:build|image)|DockerContext|DockerImageAsset|docker-publish|docker/publish
-    |image\.build|\bjib\b|spring-boot:build-image|runtime:\s*custom""",
+    |image\.build|images\.build\(|\bjib\b|spring-boot:build-image|runtime:\s*custom|dockerStrategy
+    |\bdockers(?:_v2)?:|bmuschko|palantir[\w.]*docker|nx-container|docker-maven-plugin|publish-docker
+    |docker(?:Image)?(?:Code|Function)|fromAsset\(|\bacr\s+build|builds\s+submit|container:push
+    |earthly""",
     re.IGNORECASE | re.VERBOSE,
 )
 
