@@ -23,11 +23,12 @@ _SILENT = re.compile(
     |package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml)\Z""",
     re.IGNORECASE | re.VERBOSE,
 )
+# Repetitions are bounded, as a text of their first words alone would else be read many times.
 _BUILDS = re.compile(
-    r"""(?:docker|podman|nerdctl)(?:["',\s]+(?:buildx|image|builder))?["',\s]+build\b|buildah|kaniko
+    r"""(?:docker|podman|nerdctl)(?:["',\s]{1,20}(?:buildx|image|builder))?["',\s]{1,20}build\b|buildah|kaniko
     |dockerfile|docker_?(?:build|image)|DockerContext|DockerImageAsset|docker-publish|docker/publish
     |image\.build|images\.build\(|\bjib\b|spring-boot:build-image|runtime:\s*custom|dockerStrategy
-    |\bdockers(?:_v2)?:|bmuschko|palantir[\w.]*docker|nx-container|docker-maven-plugin|publish-docker
+    |\bdockers(?:_v2)?:|bmuschko|palantir[\w.]{0,40}docker|nx-container|docker-maven-plugin|publish-docker
     |docker(?:Image)?(?:Code|Function)|fromAsset\(|\bacr\s+build|builds\s+submit|container:push
     |earthly""",
     re.IGNORECASE | re.VERBOSE,
